@@ -26,7 +26,7 @@ __all__ = ["Contact", "identity_of", "probe", "reached", "wants_tls"]
 
 _SECONDS = 30.0
 _PATH = "check the path of the URL"
-_REMEDIES = {401: "give a login by --http-login-env NAME", 403: "it may want a login, or a client certificate"}
+_REMEDIES = {401: "give a login with --http-login-env NAME", 403: "it may need a login, or a client certificate"}
 
 
 def identity_of(
@@ -70,10 +70,10 @@ def reached(url: str, reach: Reach, tls: TlsSession | None) -> dict[str, str]:
     where, found = Url.parse(url), dict(reach.told)
     proxy = reach.proxy_for(where.scheme, where.host, where.port)
     if proxy is not None:
-        how = "by CONNECT" if where.scheme == "https" else "which forwards what is sent"
+        how = "by CONNECT" if where.scheme == "https" else "which forwards the requests"
         found["proxy"] = f"{place_of(proxy.host, proxy.port)}, {how}"
     if where.scheme == "https" and reach.insecure:
-        found[UNCHECKED] = "NOT CHECKED (--tls-insecure): whoever stands between reads and changes everything"
+        found[UNCHECKED] = "NOT CHECKED (--tls-insecure): anyone on the path can read and change everything"
     elif where.scheme == "https":
         trust = f"the CAs in {reach.ca}" if reach.ca is not None else "the CAs of this system"
         found["TLS certificate"] = f"checked against {trust}, and for {where.host}"
@@ -118,8 +118,8 @@ def probe(url: str, reach: Reach = DIRECTLY) -> Contact:
         remedy = error.remedy or "check the URL and that the server runs"
         raise TargetError(f"no SCEP server at {url}: {error.message}", remedy=remedy) from None
     if reply.status != 200:
-        remedy = "the URL begins with https:// there" if wants_tls(reply) else _REMEDIES.get(reply.status, _PATH)
-        raise TargetError(f"no SCEP server at {url}: GetCACert gave HTTP {reply.status}", remedy=remedy)
+        remedy = "the port speaks TLS: write https://" if wants_tls(reply) else _REMEDIES.get(reply.status, _PATH)
+        raise TargetError(f"no SCEP server at {url}: GetCACert returned HTTP {reply.status}", remedy=remedy)
     try:
         certificates, _ = read_ca_certificates(reply.body, reply.media_type)
     except DecodeError as error:

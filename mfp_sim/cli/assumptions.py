@@ -65,7 +65,7 @@ def _flips(scenarios: Sequence[Scenario], jobs: int) -> Iterator[tuple[str, ...]
         with in_processes(jobs, _in_worker, [(s.file, s.name) for s in scenarios]) as futures:
             yield from (future.result() for future in futures)
     except BrokenProcessPool:
-        raise MfpSimError("a process that measured ended abruptly", remedy="--jobs 1 shows where") from None
+        raise MfpSimError("a worker process ended abruptly", remedy="--jobs 1 shows where") from None
 
 
 def _in_worker(file: str, name: str) -> tuple[str, ...] | None:
@@ -89,7 +89,7 @@ def _tell(mistakes: Sequence[Mistake], measured: dict[Path, _Measured], options:
     known = [found for found in flips if found is not None]
     resting = sum(bool(assumptions_of(found)) for found in known)
     console.line(
-        f"{len(known)} of {len(flips)} scenarios measured: other readings change {resting} of them; "
+        f"{len(known)} of {len(flips)} scenarios measured. Other readings change {resting} of them; "
         f"{len(mistakes)} mistake{'s' * (len(mistakes) != 1)} in assumes"
     )
     for path in measured if options.write else ():

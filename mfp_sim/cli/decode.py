@@ -142,14 +142,14 @@ def _lines(
         for leaf in elements[:_MOST_ELEMENTS]:
             yield f"  {leaf.offset:6}  {one_line(leaf.path)}  {one_line(leaf.text)}"
         if len(elements) > _MOST_ELEMENTS:
-            yield f"  … and {len(elements) - _MOST_ELEMENTS} more; --json has them all"
+            yield f"  … and {len(elements) - _MOST_ELEMENTS} more; --json shows all"
     if closed:
-        yield f"\nThe envelope stays closed: {one_line(closed)}."
+        yield f"\nThe envelope was not opened: {one_line(closed)}."
     if told.unchecked:
         yield "\nnot verified:"
         yield from (f"  {one_line(text)}" for text in told.unchecked)
     partly = bool(closed or told.unchecked)
-    yield "\nnotes:" if notes else f"\nnothing odd about {'what was looked at' if partly else 'it'}"
+    yield "\nnotes:" if notes else f"\nnothing odd {'in the part that was read' if partly else 'found'}"
     yield from (f"  {one_line(note)}" for note in notes)
 
 
@@ -161,7 +161,7 @@ def _told(opened: Opened, envelopes: Envelopes) -> Told:
             return told
         if _is_text(octets):
             raise UsageError(
-                "this is text, and names no capability of SCEP", remedy=f"a list has lines such as {KEYWORDS[0]}"
+                "this is text without any SCEP capability", remedy=f"a list has lines such as {KEYWORDS[0]}"
             )
     return tell(octets, envelopes)
 
@@ -213,7 +213,7 @@ def read_input(name: str) -> bytes:
     except OSError as error:
         raise UsageError(f"cannot read {name}: {error.strerror}") from None
     if not octets:
-        raise UsageError(f"{name} is empty", remedy="give a message, or - for the standard input")
+        raise UsageError(f"{name} is empty", remedy="give a message, or - for standard input")
     if len(octets) > _CAP:
         raise UsageError(f"{name} is larger than {_CAP} bytes")
     return octets
@@ -227,7 +227,7 @@ def _unwrap(octets: bytes) -> Opened:
             opened.wrapping.append(name)
             take(opened)
     if not opened.octets:
-        raise UsageError("there is no message in it", remedy="give the request or the reply with its body")
+        raise UsageError("the file contains no message", remedy="give the request or the reply with its body")
     return opened
 
 
@@ -257,7 +257,9 @@ def _take_pem(opened: Opened) -> None:
     if len(blocks) > 1:
         opened.notes.append(f"the file has {len(blocks)} PEM blocks; this is the first")
     if b"PRIVATE KEY" in label:
-        raise UsageError("this is a private key, not a message", remedy="give it as --key, and the message as FILE")
+        raise UsageError(
+            "this is a private key, not a message", remedy="give the key with --key, and the message as FILE"
+        )
     try:
         opened.octets = base64.b64decode(b"".join(text.split()), validate=True)
     except binascii.Error as error:

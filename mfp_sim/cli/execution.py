@@ -105,8 +105,8 @@ def _settled(
         if isinstance(error, MfpSimError):
             told = str(error)
         elif isinstance(error, BrokenExecutor):
-            told = "the process that ran it ended abruptly"
-        failure = FailureReport(0, f"{scenario.file}:1:1", "run", "to be carried out", told, error=True)
+            told = "the worker process ended abruptly"
+        failure = FailureReport(0, f"{scenario.file}:1:1", "run", "the scenario runs", told, error=True)
         return _not_run(scenario.name, scenario.file, f"mfp-sim run {shlex.quote(scenario.file)}", (failure,))
 
 

@@ -43,7 +43,7 @@ def fleet(options: argparse.Namespace) -> int:
         report = merged([(str(file), read_report(file)) for file in options.plans])
     else:
         if len(options.plans) != 1:
-            raise UsageError("one plan at a time", remedy="--merge takes several reports")
+            raise UsageError("several plans were given", remedy="give one plan; only --merge takes several files")
         report = _run(_plan(options), options, Console(sys.stderr))
     if options.report is not None:
         ready(options.report)
@@ -83,7 +83,7 @@ def _file(path: Path) -> Path:
     shipped = {file.name.removesuffix(SUFFIX): file for file in plans_of([bundled_directory()])}
     if str(path) in shipped:
         return shipped[str(path)]
-    hint = did_you_mean(str(path), shipped) or f"plans that come along: {', '.join(shipped)}"
+    hint = did_you_mean(str(path), shipped) or f"plans of the package: {', '.join(shipped)}"
     raise UsageError(f"there is no plan {str(path)!r}", remedy=hint)
 
 
@@ -102,7 +102,7 @@ def _scaled(plan: FleetPlan, total: int) -> FleetPlan:
 def _run(plan: FleetPlan, options: argparse.Namespace, progress: Console) -> FleetReport:
     seeds: Sequence[int] = options.seeds or (plan.seed if options.seed is None else options.seed,)
     if options.find and (options.real is not None or len(seeds) > 1):
-        raise UsageError("--find searches with one seed and modelled printers", remedy="leave out --real and --seeds")
+        raise UsageError("--find needs one seed and modelled printers", remedy="leave out --real and --seeds")
     real = options.real is not None
     variations: tuple[Variation | None, ...] = (None, *plan.compare)
     jobs = [_Job(plan, variation, seed, real) for variation in variations for seed in seeds]
@@ -162,7 +162,7 @@ def _summary(console: Console, report: FleetReport) -> None:
     seeds = len({run.seed for run in report.runs})
     console.line(
         f"{plan.name}: {plan.total:,} printers over {_several(plan.days, 'day')} from {plan.begins:%Y-%m-%d %H:%M} UTC,"
-        f" {kind}{f', {seeds} seeds, the middle one of each figure' if seeds > 1 else ''}"
+        f" {kind}{f', {seeds} seeds, the median of each figure' if seeds > 1 else ''}"
     )
     console.line()
     names = [label_of(report, label) for label in labels]
@@ -181,7 +181,7 @@ def _summary(console: Console, report: FleetReport) -> None:
     for one in report.advice:
         console.line(f"{_MARKS[one.weight]} {one.text}")
         if one.remedy:
-            console.line(f"    what would change it: {one.remedy}")
+            console.line(f"    remedy: {one.remedy}")
     if report.search:
         _capacity(console, report)
     for text in report.unmet:
@@ -189,13 +189,13 @@ def _summary(console: Console, report: FleetReport) -> None:
 
 
 def _capacity(console: Console, report: FleetReport) -> None:
-    console.line(f"\n{'workers':>8} {'in Error':>10} {'waiting p99':>14} {'in vain':>8}")
+    console.line(f"\n{'workers':>8} {'in Error':>10} {'waiting p99':>14} {'wasted':>8}")
     for run in report.search:
         waits = said("waiting_p99", run.waiting(0.99))
-        mark = "  <- the smallest that loses nobody" if run.workers == report.found else ""
+        mark = "  <- the smallest without failed requests" if run.workers == report.found else ""
         console.line(f"{run.workers:>8} {run.failed:>10,} {waits:>14} {run.wasted_share:>8.0%}{mark}")
     if report.found is None:
-        console.line("no number of workers that was tried is enough")
+        console.line("none of the tried numbers of workers is enough")
 
 
 def _middle(name: str, runs: Sequence[FleetRun]) -> str:
@@ -213,7 +213,7 @@ def _agrees(console: Console, report: FleetReport, options: argparse.Namespace) 
         return True
     fine = True
     if options.real:
-        console.line(f"\nwith {report.plan.total} printers at the plan's CA: it is the model that this is about")
+        console.line(f"\n{report.plan.total} printers at the plan's CA: this run checks the model, not the CA")
     for run in report.runs:
         variation = next((one for one in report.plan.compare if one.label == run.label), None)
         model = _Job(report.plan, variation, run.seed, real=False).run()
@@ -224,5 +224,5 @@ def _agrees(console: Console, report: FleetReport, options: argparse.Namespace) 
                 f"{model.exchanges} exchanges; real: {dict(run.by_outcome)}, {run.exchanges} exchanges"
             )
     if fine:
-        console.line("\nthe modelled printers come to the same outcomes with the same number of exchanges")
+        console.line("\nthe modelled printers have the same outcomes, with the same number of exchanges")
     return fine

@@ -79,17 +79,17 @@ def _load(options: argparse.Namespace, console: Console, progress: Console) -> i
             result, serials = read_result(Path(job.result)), _serials(Path(job.result))
         except UsageError:
             last = said.strip().splitlines()[-3:]
-            raise UsageError("the load run came to no result", remedy=" / ".join(last) or None) from None
+            raise UsageError("the load run has no result", remedy=" / ".join(last) or None) from None
     return _finish(options, console, result, serials)
 
 
 def _make_keys(options: argparse.Namespace, console: Console, progress: Console) -> int:
     if options.keys is None:
-        raise UsageError("where do the keys go?", remedy="--make-keys 500 --keys keys.pem")
+        raise UsageError("--make-keys needs a file to write to", remedy="write --make-keys 500 --keys keys.pem")
     count = options.make_keys
     make_keys(count, options.key_bits, options.keys, os.cpu_count() or 1, _told(progress, count))
     progress.clear()
-    console.line(f"{count} RSA key pairs of {options.key_bits} bits in {options.keys}; use each at one server once")
+    console.line(f"{count} RSA key pairs of {options.key_bits} bits in {options.keys}; use each once per server")
     return 0
 
 
@@ -104,11 +104,11 @@ def _job(options: argparse.Namespace, folder: Path) -> LoadJob:
         found = load_plan(Path(options.what)).load
         if found is None:
             raise UsageError(
-                f"{options.what} has no load section", remedy="load: {target: URL, rate: 5}, or give a URL"
+                f"{options.what} has no load section", remedy="add load: {target: URL, rate: 5}, or give a URL"
             )
         plan = found
     elif not options.what:
-        raise UsageError("no server to load", remedy="give its URL, or a plan with a load section")
+        raise UsageError("no server was given", remedy="give its URL, or a plan with a load section")
     elif "://" not in options.what:
         raise UsageError(f"{options.what!r} is neither a file nor a URL")
     else:
@@ -249,7 +249,7 @@ def _summary(console: Console, result: LoadResult) -> None:
     console.line(asked_of_server(result))
     console.line()
     outcomes = sorted(result.outcomes.items(), key=lambda pair: (pair[0] != ISSUED, -pair[1]))
-    console.line(", ".join(f"{count} {outcome}" for outcome, count in outcomes) or "nothing came to an end")
+    console.line(", ".join(f"{count} {outcome}" for outcome, count in outcomes) or "no enrolment ended")
     console.line(f"{result.per_second:.1f} certificates a second over {lasting_of(result.seconds)}")
     for operation in result.operations:
         times = ", ".join(f"{share} {time}" for share, time in times_of(result, operation).items())

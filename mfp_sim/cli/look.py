@@ -70,7 +70,7 @@ def show(options: argparse.Namespace) -> int:
 def check(options: argparse.Namespace) -> int:
     """Read files; every mistake of all of them."""
     if not options.assumptions and (options.write or options.jobs > 1):
-        raise UsageError("--write and --jobs are for measuring", remedy="give --assumptions too")
+        raise UsageError("--write and --jobs apply only to --assumptions", remedy="give --assumptions too")
     paths = [Path(word) for word in options.selection] or [bundled_directory()]
     plans = plans_of(paths)
     files = [file for path in paths if path not in plans for file in files_of(path)]
@@ -155,7 +155,7 @@ def _scenario(word: str) -> str | None:
 _EXPLAINERS: tuple[Callable[[str], str | None], ...] = (explain_catalogued, _fault, _step, _expectation, _scenario)
 
 
-_WHERE_IDS_ARE = "mfp-sim list, mfp-sim coverage --json and mock-scep-server faults tell what there is"
+_WHERE_IDS_ARE = "mfp-sim list, mfp-sim coverage --json and mock-scep-server faults list the known words"
 
 
 def explain(options: argparse.Namespace) -> int:
@@ -165,7 +165,7 @@ def explain(options: argparse.Namespace) -> int:
         found = [text for text in (explainer(word) for explainer in _EXPLAINERS) if text is not None]
         if not found:
             known = [*known_ids(), *FAULTS, *STEPS, *EXPECTATIONS, *(scenario.name for scenario in select(()))]
-            raise UsageError(f"nothing is known of {word!r}", remedy=did_you_mean(word, known) or _WHERE_IDS_ARE)
+            raise UsageError(f"unknown id or name {word!r}", remedy=did_you_mean(word, known) or _WHERE_IDS_ARE)
         told[word] = found
     if options.json:
         print(json.dumps(told, ensure_ascii=False))

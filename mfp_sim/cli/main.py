@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         output.flush()
         if output.lost is None:
             return code
-        print(f"mfp-sim: standard output could not be written to its end: {output.lost}", file=sys.stderr)
+        print(f"mfp-sim: cannot write all of standard output: {output.lost}", file=sys.stderr)
         verdict = options.entry.name in _VERDICTS and not getattr(options, "json", False)
         return code or (0 if verdict else MfpSimError.exit_code)
 
@@ -59,7 +59,7 @@ def _carried_out(options: argparse.Namespace, *, ours: bool) -> int:
         if os.environ.get("MFP_SIM_DEBUG"):
             raise
         _tell(MfpSimError(f"internal error: {type(error).__name__}: {error}"))
-        print("mfp-sim: set MFP_SIM_DEBUG=1 to see where, and please report it", file=sys.stderr)
+        print("mfp-sim: please report this; MFP_SIM_DEBUG=1 shows the traceback", file=sys.stderr)
         return 4
     return code
 

@@ -1,4 +1,4 @@
-"""The grammar of ``mfp-sim``: verbs, options, help with examples. Imports nothing heavy, so that help comes at once."""
+"""The grammar of ``mfp-sim``: verbs, options, help with examples. Imports only light modules, so that help is fast."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from mfp_sim.shared.reaching import REACH_OPTIONS
 __all__ = ["VERBS", "build_parser"]
 
 
-_SELECTION = "scenario files, directories, names, or globs of names; without any, all that come with the package"
+_SELECTION = "scenario files, directories, names, or globs of names (default: all scenarios of the package)"
 
 
 @dataclass(frozen=True)
 class Verb:
-    """One verb: its module below ``mfp_sim.cli`` and the function in it that does it."""
+    """One verb, with the module below ``mfp_sim.cli`` and the function that implement it."""
 
     name: str
     sentence: str
@@ -28,18 +28,18 @@ class Verb:
 
 VERBS = (
     Verb("run", "run scenarios", "run", "run", """\
-  mfp-sim run                                   # every scenario that comes with the package
+  mfp-sim run                                   # every scenario of the package
   mfp-sim run scenarios/polling 'detail-*'      # a directory, and names by glob
   mfp-sim run my.scenario.yaml --report out     # HTML, Markdown, JUnit, JSON, traces
   mfp-sim run --tag smoke --jobs 4 -x           # in four processes, stop at the first failure
   mfp-sim run my.scenario.yaml --watch          # again after each change of the file
   mfp-sim run NAME --flip A-22=5xx              # under another reading of an assumption
-  mfp-sim run --profile my-printer.yaml         # as another model would do it
+  mfp-sim run --profile my-printer.yaml         # with another printer model
   mfp-sim run NAME --set ca.profile=lenient     # with another value in the file
   mfp-sim run --ca http://ca.example/scep --challenge-file secret.txt
   mfp-sim run --ca https://ca.example/scep --tls-ca web.pem --profile my-printer.yaml   # a model that speaks HTTPS
-  mfp-sim run NAME --state-dir state            # what the printer stores stays in state/NAME/printer-1
-  mfp-sim run --repeat 3 --shuffle              # the same traces each time, in any order?"""),
+  mfp-sim run NAME --state-dir state            # keep what the printer stores in state/NAME/printer-1
+  mfp-sim run --repeat 3 --shuffle              # check that traces are the same each time, in any order"""),
     Verb("new", "write a scenario file to begin with", "new", "new", """\
   mfp-sim new                                   # asks for name and kind
   mfp-sim new my-scenario                       # a manual request, in my-scenario.scenario.yaml
@@ -48,50 +48,50 @@ VERBS = (
     Verb("list", "list scenarios", "look", "list_scenarios", """\
   mfp-sim list
   mfp-sim list --tag polling --json"""),
-    Verb("show", "tell a scenario's story step by step, with virtual times", "look", "show", """\
+    Verb("show", "show what happens in a scenario step by step, with virtual times", "look", "show", """\
   mfp-sim show deferred-twice-then-issued
   mfp-sim show my.scenario.yaml --seed 3"""),
     Verb("explain", "explain a requirement, assumption, fault, step or scenario", "look", "explain", """\
   mfp-sim explain MFP-POLL-03
   mfp-sim explain A-22 SCEP-3.2.1.4-02 reset"""),
-    Verb("check", "report all mistakes of scenarios and fleet plans; only --assumptions runs", "look", "check", """\
+    Verb("check", "report all mistakes in scenarios and fleet plans, without running them", "look", "check", """\
   mfp-sim check scenarios
   mfp-sim check my.scenario.yaml
-  mfp-sim check --assumptions my.scenario.yaml  # does assumes name what other readings change?
+  mfp-sim check --assumptions my.scenario.yaml  # runs it: does `assumes` name the right assumptions?
   mfp-sim check --assumptions scenarios --jobs 4 --write"""),
     Verb("schema", "print the JSON schema of scenario files or fleet plans, for editors", "look", "schema", """\
   mfp-sim schema > scenario.schema.json
   mfp-sim schema fleet > fleet.schema.json"""),
-    Verb("coverage", "which requirements scenarios show: said by the manual, or assumed too", "survey", "coverage", """\
+    Verb("coverage", "list which requirements the scenarios show", "survey", "coverage", """\
   mfp-sim coverage
-  mfp-sim coverage --manual                     # each statement, its scenarios and their verdicts
+  mfp-sim coverage --manual                     # each statement of the manual, its scenarios and verdicts
   mfp-sim coverage --field --markdown
   mfp-sim coverage my-scenarios --missing MFP"""),
-    Verb("profiles", "the printer models, or one with its values and their sources", "survey", "profiles", """\
+    Verb("profiles", "list the printer models, or one model's values and their sources", "survey", "profiles", """\
   mfp-sim profiles
   mfp-sim profiles canon-ir-adv-dx --json
-  mfp-sim profiles my-printer.yaml              # reads the file, and tells its mistakes
+  mfp-sim profiles my-printer.yaml              # reads the file and reports its mistakes
   mfp-sim profiles --schema > profile.schema.json"""),
-    Verb("power-points", "list the points of a scenario at which the power can fail, or fail at each", "survey",
+    Verb("power-points", "list the points of a scenario at which the power can fail, or test each", "survey",
          "power_points", """\
   mfp-sim power-points deferred-twice-then-issued
-  mfp-sim power-points deferred-twice-then-issued --cut     # is the printer sound after a failure at each?
-  mfp-sim power-points look-while-it-is-processed --every 250ms --cut     # and at any instant of a slow exchange?"""),
-    Verb("report", "turn a JSON report into HTML, Markdown, JUnit or GitHub annotations", "report", "report", """\
+  mfp-sim power-points deferred-twice-then-issued --cut     # is the printer sound after each power failure?
+  mfp-sim power-points look-while-it-is-processed --every 250ms --cut     # and during a slow exchange?"""),
+    Verb("report", "convert a JSON report to HTML, Markdown, JUnit or GitHub annotations", "report", "report", """\
   mfp-sim report out/report.json -o report.html
   mfp-sim report out/report.json --lang nb -o rapport.html
   mfp-sim report out/report.json --format markdown >> "$GITHUB_STEP_SUMMARY"
   mfp-sim report out/report.json --format json --pretty | less
   mfp-sim report out/report.json --format json -o report.json.gz
-  mfp-sim report new/report.json --since old/report.json -o new/report.html   # what was mended, what is new
+  mfp-sim report new/report.json --since old/report.json -o new/report.html   # what was fixed, what is new
   mfp-sim report --schema > report.schema.json"""),
-    Verb("decode", "print a SCEP message, request, certificate or HTTP exchange readable, with what is odd", "decode",
+    Verb("decode", "print a SCEP message, CSR, certificate or HTTP exchange in readable form", "decode",
          "decode", """\
   mfp-sim decode request.der
   mfp-sim decode reply.http --key printer-key.pem           # opens the envelope
   mfp-sim decode capture.pcapng --json                      # each message in a packet capture
   curl -s 'http://ca.example/scep?operation=GetCACert' | mfp-sim decode - --json"""),
-    Verb("diff", "tell the differences of two traces, or of two messages by element", "survey", "diff", """\
+    Verb("diff", "show how two traces, or two messages, differ", "survey", "diff", """\
   mfp-sim diff out-1/traces/NAME.jsonl out-2/traces/NAME.jsonl
   mfp-sim diff theirs.der ours.der"""),
     Verb("conform", "check a SCEP server against RFC 8894, and whether the printer models work with it", "conform",
@@ -118,22 +118,22 @@ VERBS = (
   mfp-sim examine --client ./my-client --baseline expected.yaml
   mfp-sim examine --manual --quick                    # a device with buttons: shows each task and asks
   mfp-sim examine --list"""),
-    Verb("fleet", "run many printers on one CA in virtual time: how large must the CA be", "fleet", "fleet", """\
-  mfp-sim fleet printers-09-00                     # a plan that comes with the package
+    Verb("fleet", "run many printers on one CA in virtual time, to size the CA", "fleet", "fleet", """\
+  mfp-sim fleet printers-09-00                     # a plan of the package
   mfp-sim fleet my.fleet.yaml --report out         # HTML with charts, JSON, CSV
-  mfp-sim fleet my.fleet.yaml --find workers       # the smallest CA that loses nobody, and the cliff before it
+  mfp-sim fleet my.fleet.yaml --find workers       # the smallest CA at which no request fails
   mfp-sim fleet my.fleet.yaml --seeds 0..49 --jobs 4
   mfp-sim fleet my.fleet.yaml --real 200           # 200 real printers, real messages: does the model agree?
   mfp-sim fleet --merge a/fleet.json b/fleet.json --report out"""),
-    Verb("load", "enrol at a real server at a rate, and say how much it bears", "load", "load", """\
+    Verb("load", "enrol at a real server at a given rate, and measure what it can bear", "load", "load", """\
   mfp-sim load http://127.0.0.1:8080/scep --challenge-file secret.txt          # 100 certificates, 5 a second
   mfp-sim load plan.fleet.yaml --rate 50 --certificates 2000 --processes 2 --report out
   mfp-sim load https://127.0.0.1/scep --tls-ca ca.pem # over TLS
   mfp-sim load URL --clients 16                    # 16 clients that enrol one after the other
-  mfp-sim load --make-keys 5000 --keys keys.pem    # beforehand, since they take a quarter of a second each
+  mfp-sim load --make-keys 5000 --keys keys.pem    # make keys in advance: each takes a quarter of a second
   mfp-sim load URL --keys keys.pem --certificates 5000 --i-may-load-this-server
-  mfp-sim load URL --master --expect-workers 4 --bind 10.0.0.1 --keys keys.pem        # on one machine, and
-  mfp-sim load URL --worker --expect-workers 4 --master-host 10.0.0.1 --keys keys.pem # on four others"""),
+  mfp-sim load URL --master --expect-workers 4 --bind 10.0.0.1 --keys keys.pem        # on one machine
+  mfp-sim load URL --worker --expect-workers 4 --master-host 10.0.0.1 --keys keys.pem # on each of four others"""),
     Verb("proxy", "pass a device's SCEP requests on to its CA; judge, explain and record every exchange", "proxy",
          "proxy", """\
   mfp-sim proxy --listen 127.0.0.1:8081 --to http://ca.example/scep   # give the device http://127.0.0.1:8081/scep
@@ -144,13 +144,13 @@ VERBS = (
   mfp-sim proxy --to http://ca.example/scep --once --json | jq .      # in CI: ends with the first decision
   mfp-sim proxy --replay session                # replay the server's replies, without a CA
   mfp-sim proxy --list-faults"""),
-    Verb("serve", "printers with their Remote UI in a browser, and the mock CA", "serve", "serve", """\
-  mfp-sim serve                                 # a printer at http://127.0.0.1:8000/, time moves when you move it
+    Verb("serve", "serve printers with their Remote UI for a browser, and the mock CA", "serve", "serve", """\
+  mfp-sim serve                                 # a printer at http://127.0.0.1:8000/; you move its time
   mfp-sim serve --challenge-file secret.txt --start 2026-03-02T08:00
-  mfp-sim serve --speed 3600                    # an hour of the printer's time each second
+  mfp-sim serve --speed 3600                    # the printer's time passes an hour a second
   mfp-sim serve --clock system --state-dir ~/printer
   mfp-sim serve --ca http://ca.example/scep     # a real server, on the real clock
-  mfp-sim serve --record mine.scenario.yaml     # and then: mfp-sim run mine.scenario.yaml"""),
+  mfp-sim serve --record mine.scenario.yaml     # records a scenario; then: mfp-sim run mine.scenario.yaml"""),
     Verb("completion", "print a completion script for a shell", "completion", "completion", """\
   mfp-sim completion bash > ~/.local/share/bash-completion/completions/mfp-sim
   mfp-sim completion zsh > "${fpath[1]}/_mfp-sim"
@@ -159,13 +159,14 @@ VERBS = (
 
 
 def build_parser(value: type[argparse.Action] | None = None) -> argparse.ArgumentParser:
-    """The whole grammar. ``value`` replaces argparse's own action for arguments that store a value."""
+    """The whole grammar. ``value`` replaces argparse's action for arguments that store a value."""
     parser = argparse.ArgumentParser(
         prog="mfp-sim",
-        description="A simulated multifunction printer that gets its certificates over SCEP, and scenarios for it.",
-        epilog="exit codes: 0 as expected, 1 a scenario failed, 2 usage or file error, 3 target unreachable or not\n"
-        "SCEP, 4 internal error, 5 nothing selected, 6 a server has a security failure, 130 interrupted.\n"
-        "mfp-sim VERB --help shows a verb's options and examples.",
+        description="A simulated multifunction printer that gets its certificates over SCEP, and tools to test SCEP "
+        "clients and servers.",
+        epilog="exit codes: 0 success, 1 a scenario or check failed, 2 usage or file error, 3 target unreachable or\n"
+        "not SCEP, 4 internal error, 5 nothing selected, 6 a server has a security failure, 130 interrupted.\n"
+        "mfp-sim VERB --help shows the options of a verb, with examples.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"mfp-sim {__version__}")
@@ -188,20 +189,24 @@ def build_parser(value: type[argparse.Action] | None = None) -> argparse.Argumen
 def _selection(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("selection", nargs="*", metavar="PATH|NAME|GLOB", help=_SELECTION)
     parser.add_argument(
-        "--tag", action="append", default=[], metavar="TAG", help="only with this tag (repeatable: any)"
+        "--tag",
+        action="append",
+        default=[],
+        metavar="TAG",
+        help="only scenarios with this tag (repeatable: any of them)",
     )
 
 
 def _conditions(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--seed", type=_seed, metavar="N", help="instead of each scenario's own seed")
+    parser.add_argument("--seed", type=_seed, metavar="N", help="use this seed instead of each scenario's own")
     parser.add_argument(
         "--flip", action="append", default=[], metavar="A-nn[=READING]",
-        help="another reading of an assumption (repeatable); without a value, the second of the register;\n"
-        "or a value of the model that rests on it: A-26=key_limit=5",
+        help="use another reading of an assumption (repeatable); default: its second reading;\n"
+        "or set a value of the model that depends on it: A-26=key_limit=5",
     )  # fmt: skip
 
 
-def _json(parser: argparse.ArgumentParser, what: str = "for machines") -> None:
+def _json(parser: argparse.ArgumentParser, what: str = "print JSON") -> None:
     parser.add_argument("--json", action="store_true", help=what)
 
 
@@ -211,9 +216,9 @@ def _jobs(parser: argparse.ArgumentParser, what: str) -> None:
 
 def _secret(parser: argparse.ArgumentParser, name: str, what: str) -> None:
     group = parser.add_mutually_exclusive_group()
-    group.add_argument(f"--{name}-file", type=Path, metavar="FILE", help=f"{what}, on one line")
+    group.add_argument(f"--{name}-file", type=Path, metavar="FILE", help=f"file with {what} on its first line")
     group.add_argument(f"--{name}-env", metavar="NAME", help=f"environment variable with {what}")
-    group.add_argument(f"--{name}", metavar="TEXT", help=f"{what}; for test values only")
+    group.add_argument(f"--{name}", metavar="TEXT", help=f"{what} itself; only for test values")
 
 
 def _reach(parser: argparse.ArgumentParser, title: str, *, proxies: bool = True) -> None:
@@ -228,35 +233,33 @@ def _reach(parser: argparse.ArgumentParser, title: str, *, proxies: bool = True)
 def _run(parser: argparse.ArgumentParser) -> None:
     _selection(parser)
     _conditions(parser)
-    parser.add_argument(
-        "--profile", metavar="NAME|FILE", help="another printer model instead of each scenario's own (mfp-sim profiles)"
-    )
+    parser.add_argument("--profile", metavar="NAME|FILE", help="use this printer model instead of each scenario's own")
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE",
         help="change a value in each scenario (repeatable): printer.settings.key_limit=3",
     )  # fmt: skip
-    _jobs(parser, "processes (default: 1)")
-    parser.add_argument("--ca", metavar="URL", help="a real SCEP server instead of the mock; the system's clock rules")
+    _jobs(parser, "number of processes (default: 1)")
+    parser.add_argument("--ca", metavar="URL", help="use a real SCEP server instead of the mock, on the system clock")
     _secret(parser, "challenge", "the challenge password for --ca")
     _reach(parser, "reaching the server of --ca")
-    parser.add_argument("--report", type=Path, metavar="DIR", help="write the reports and the traces into DIR")
+    parser.add_argument("--report", type=Path, metavar="DIR", help="write reports and traces to DIR")
     parser.add_argument(
         "--state-dir", type=Path, metavar="DIR",
-        help="keep the printers' state in DIR, private keys too, not in memory; with --ca they go on from there",
+        help="keep the printers' state in DIR, including private keys; with --ca, a later run continues from it",
     )  # fmt: skip
     _language(parser)
     parser.add_argument(
         "--github", action="store_true",
-        help="annotations for GitHub Actions, and the summary appended to $GITHUB_STEP_SUMMARY",
+        help="print annotations for GitHub Actions, and append a summary to $GITHUB_STEP_SUMMARY",
     )  # fmt: skip
     parser.add_argument("-x", "--exitfirst", action="store_true", help="stop at the first failure")
     parser.add_argument(
-        "--repeat", type=_count, default=1, metavar="N", help="run each N times; a trace that differs is a failure"
+        "--repeat", type=_count, default=1, metavar="N", help="run each scenario N times; fail if its traces differ"
     )
-    parser.add_argument("--shuffle", action="store_true", help="in an order drawn from the seed")
-    parser.add_argument("-q", "--quiet", action="store_true", help="only what failed, and the count")
+    parser.add_argument("--shuffle", action="store_true", help="run in an order drawn from the seed")
+    parser.add_argument("-q", "--quiet", action="store_true", help="print only failures and the summary")
     parser.add_argument("--watch", action="store_true", help="run again after each change of the files, until Ctrl-C")
-    _json(parser, "the JSON report on standard output, and nothing else there")
+    _json(parser, "print only the JSON report on standard output")
 
 
 def _new(parser: argparse.ArgumentParser) -> None:
@@ -279,37 +282,38 @@ def _show(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("selection", nargs=1, metavar="NAME", help="a scenario's name or file")
     parser.set_defaults(tag=[])
     _conditions(parser)
-    _json(parser, "the JSON report of this one")
+    _json(parser, "print the JSON report of the run")
 
 
 def _explain(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("ids", nargs="+", metavar="ID", help="MFP-…, SCEP-…, A-nn, a fault, a step, a scenario")
+    parser.add_argument("ids", nargs="+", metavar="ID", help="MFP-…, SCEP-…, F-nn, A-nn, a fault, step or scenario")
     _json(parser)
 
 
 def _check(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("selection", nargs="*", metavar="PATH", help=_SELECTION)
     parser.set_defaults(tag=[])
-    _json(parser, "the mistakes for machines")
+    _json(parser, "print the mistakes as JSON")
     parser.add_argument(
         "--assumptions",
         action="store_true",
-        help="run them with every other reading of the assumptions, and tell what assumes names too little or too much",
+        help="run each scenario with every other reading of the assumptions, and report the ids that its `assumes` "
+        "lacks or names needlessly",
     )
-    _jobs(parser, "with --assumptions: so many processes")
+    _jobs(parser, "with --assumptions: number of processes (default: 1)")
     parser.add_argument(
         "--write",
         action="store_true",
-        help="with --assumptions: keep what was measured in the nearest examined.json, or in a new one at PATH",
+        help="with --assumptions: save the measurements in the nearest examined.json, or in a new one at PATH",
     )
 
 
 def _completion(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("shell", choices=["bash", "zsh", "fish"], help="which shell")
+    parser.add_argument("shell", choices=["bash", "zsh", "fish"], help="the shell that you use")
 
 
 def _conform(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("url", nargs="?", metavar="URL", help="the server, http(s)://host[:port]/path")
+    parser.add_argument("url", nargs="?", metavar="URL", help="the SCEP server, http(s)://host[:port]/path")
     for option, what in (
         ("--list", "list the checks in the order of the RFC, and the planned ones"),
         ("--self-test", "prove every check with a fault of the mock, in process"),
@@ -330,7 +334,7 @@ def _conform_choice(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="WORD",
-        help="a check, requirement, section, level, chapter or tag (repeatable: any)",
+        help="only this check, requirement, section, level, chapter or tag (repeatable)",
     )
     choose.add_argument(
         "--quick", action="store_true", help="only the most important checks, one printer, at most 20 certificates"
@@ -459,27 +463,27 @@ def _coverage(parser: argparse.ArgumentParser) -> None:
     for name, what in (
         ("manual", "the printer's manual"),
         ("rfc", "RFC 8894"),
-        ("field", "the failures met in the field"),
+        ("field", "the known field failures"),
     ):
         source.add_argument(
-            f"--{name}", dest="source", action="store_const", const=name, help=f"run them: entry by entry of {what}"
+            f"--{name}", dest="source", action="store_const", const=name, help=f"run them, and list {what} by entry"
         )
-    parser.add_argument("--markdown", action="store_true", help="a table for a page")
-    parser.add_argument("--missing", metavar="PREFIX", help="only what no scenario covers: MFP, SCEP-3.2, ...")
+    parser.add_argument("--markdown", action="store_true", help="print a Markdown table")
+    parser.add_argument("--missing", metavar="PREFIX", help="list only what no scenario covers: MFP, SCEP-3.2, ...")
     _json(parser)
 
 
 def _profiles(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", nargs="?", metavar="NAME|FILE", help="one model, with its values and their sources")
-    parser.add_argument("--schema", action="store_true", help="the JSON schema of model files, for editors")
+    parser.add_argument("name", nargs="?", metavar="NAME|FILE", help="show one model, its values and their sources")
+    parser.add_argument("--schema", action="store_true", help="print the JSON schema of model files, for editors")
     _json(parser)
 
 
 def _power_points(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("selection", nargs=1, metavar="NAME", help="a scenario's name or file")
-    parser.add_argument("--cut", action="store_true", help="let the power fail at each point, and look what is left")
+    parser.add_argument("--cut", action="store_true", help="let the power fail at each point, and check the printer")
     parser.add_argument(
-        "--every", metavar="SPAN", help="instead of the points, the instants at which an exchange is under way: 250ms"
+        "--every", metavar="SPAN", help="use instants during exchanges, this far apart (250ms), instead of the points"
     )
     _conditions(parser)
     _json(parser)
@@ -487,27 +491,27 @@ def _power_points(parser: argparse.ArgumentParser) -> None:
 
 def _report(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "file", nargs="?", type=Path, metavar="FILE.json", help="as mfp-sim run --report writes it, or .gz"
+        "file", nargs="?", type=Path, metavar="FILE.json", help="a report as mfp-sim run --report writes it, or .gz"
     )
     parser.add_argument(
-        "-o", "--output", type=Path, metavar="FILE", help="without it, standard output; .gz at its end packs it"
+        "-o", "--output", type=Path, metavar="FILE", help="write to FILE, packed if it ends in .gz (default: stdout)"
     )
     parser.add_argument(
         "--format",
         choices=["html", "markdown", "junit", "github", "json", "badge"],
         default="html",
-        help="default: html",
+        help="the output format (default: html)",
     )
     parser.add_argument(
-        "--since", type=Path, metavar="FILE.json", help="an earlier conformance run: what was mended, what is new"
+        "--since", type=Path, metavar="FILE.json", help="compare with an earlier conformance run: fixed, new"
     )
-    parser.add_argument("--pretty", action="store_true", help="JSON with a line for each value, for people")
+    parser.add_argument("--pretty", action="store_true", help="print JSON with one value per line")
     _language(parser)
     parser.add_argument("--schema", action="store_true", help="print the JSON schema of reports instead")
 
 
 def _language(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--lang", choices=["en", "nb"], default="en", help="of the HTML and the Markdown report")
+    parser.add_argument("--lang", choices=["en", "nb"], default="en", help="language of HTML and Markdown reports")
 
 
 def _decode(parser: argparse.ArgumentParser) -> None:
@@ -520,94 +524,103 @@ def _decode(parser: argparse.ArgumentParser) -> None:
 
 def _diff(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("first", type=Path, metavar="FIRST", help="a trace, or a message as mfp-sim decode reads it")
-    parser.add_argument("second", type=Path, metavar="SECOND", help="another one of the same kind")
+    parser.add_argument("second", type=Path, metavar="SECOND", help="another of the same kind")
 
 
 def _serve(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="address to bind to (default: loopback)")
     parser.add_argument(
-        "--port", type=_port, default=8000, help="the Remote UI's port, 0 for any free one (default: 8000); the next\n"
-        "printers have the next ports",
+        "--port", type=_port, default=8000, help="port of the first printer's Remote UI, 0 for any free port\n"
+        "(default: 8000); further printers use the following ports",
     )  # fmt: skip
-    parser.add_argument("--printers", type=_count, default=1, metavar="N", help="how many printers (default: 1)")
+    parser.add_argument("--printers", type=_count, default=1, metavar="N", help="number of printers (default: 1)")
     parser.add_argument(
-        "--profile", default="canon-ir-adv-dx", metavar="NAME|FILE", help="the model (default: canon-ir-adv-dx)"
+        "--profile", default="canon-ir-adv-dx", metavar="NAME|FILE", help="printer model (default: canon-ir-adv-dx)"
     )
     parser.add_argument("--ip", default="192.0.2.10", help="the first printer's address (default: 192.0.2.10)")
     parser.add_argument("--policy", action="append", default=[], metavar="NAME", help="an IPSec policy (repeatable)")
-    parser.add_argument("--timezone", default="Europe/Oslo", metavar="ZONE", help="default: Europe/Oslo")
+    parser.add_argument("--timezone", default="Europe/Oslo", metavar="ZONE", help="time zone (default: Europe/Oslo)")
     parser.add_argument(
         "--clock", choices=["frozen", "system"],
-        help="frozen: simulated, you move it (default); system: the real one (default with --ca)",
+        help="frozen: simulated, you move it (default); system: the real time (default with --ca)",
     )  # fmt: skip
-    parser.add_argument("--start", metavar="TIME", help="where a frozen clock starts: 2026-03-02T08:00 (default: now)")
-    parser.add_argument("--speed", type=_speed, metavar="N", help="a frozen clock that runs N times as fast as real")
-    parser.add_argument("--seed", type=_seed, default=1, metavar="N", help="decides the spread of automatic requests")
-    parser.add_argument("--state-dir", type=Path, metavar="DIR", help="keep the machine in DIR, keys and all")
-    parser.add_argument("--record", type=Path, metavar="FILE", help="write what is done in the browser as a scenario")
-    parser.add_argument("--ca", metavar="URL", help="a real SCEP server instead of the mock")
-    parser.add_argument("--ca-port", type=_port, default=8080, help="the mock's port, 0 for any free (default: 8080)")
-    parser.add_argument("--ca-profile", default="rfc8894", metavar="NAME", help="the mock's shape (default: rfc8894)")
+    parser.add_argument("--start", metavar="TIME", help="start of a frozen clock: 2026-03-02T08:00 (default: now)")
+    parser.add_argument(
+        "--speed", type=_speed, metavar="N", help="run the simulated clock N times as fast as real time"
+    )
+    parser.add_argument("--seed", type=_seed, default=1, metavar="N", help="seed of the automatic requests' spread")
+    parser.add_argument("--state-dir", type=Path, metavar="DIR", help="keep the printer's state in DIR, including keys")
+    parser.add_argument("--record", type=Path, metavar="FILE", help="record what you do in the browser as a scenario")
+    parser.add_argument("--ca", metavar="URL", help="use a real SCEP server instead of the mock")
+    parser.add_argument("--ca-port", type=_port, default=8080, help="port of the mock, 0 for any free (default: 8080)")
+    parser.add_argument(
+        "--ca-profile", default="rfc8894", metavar="NAME", help="profile of the mock (default: rfc8894)"
+    )
     parser.add_argument("--ra", choices=["none", "single", "split"], help="RA certificates (default: the profile's)")
-    parser.add_argument("--script", type=Path, metavar="FILE", help="rules for the mock: a scenario's ca.script list")
+    parser.add_argument("--script", type=Path, metavar="FILE", help="rules for the mock, as in a scenario's ca.script")
     _secret(parser, "challenge", "the mock's challenge password")
     _secret(parser, "pin", "the administrator's PIN")
     _reach(parser, "reaching the server of --ca")
-    parser.add_argument("-q", "--quiet", action="store_true", help="do not tell each request to the mock")
+    parser.add_argument("-q", "--quiet", action="store_true", help="do not print the requests to the mock")
 
 
 def _schema(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("of", nargs="?", choices=["scenario", "fleet"], default="scenario", help="default: scenario")
+    parser.add_argument("of", nargs="?", choices=["scenario", "fleet"], default="scenario",
+                        help="which schema (default: scenario)")  # fmt: skip
 
 
 def _fleet(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("plans", nargs="+", type=Path, metavar="PLAN",
-                        help="a plan's file, or the name of one that comes along; with --merge, reports")  # fmt: skip
-    parser.add_argument("--days", type=_count, metavar="N", help="instead of the plan's")
+                        help="a plan's file, or the name of a plan of the package; with --merge, reports")  # fmt: skip
+    parser.add_argument("--days", type=_count, metavar="N", help="number of days, instead of the plan's")
     chance = parser.add_mutually_exclusive_group()
-    chance.add_argument("--seed", type=_seed, metavar="N", help="instead of the plan's")
-    chance.add_argument("--seeds", type=_seeds, metavar="A..B", help="a run for each; the middle of each figure")
+    chance.add_argument("--seed", type=_seed, metavar="N", help="use this seed instead of the plan's")
+    chance.add_argument(
+        "--seeds", type=_seeds, metavar="A..B", help="one run per seed; report the median of each figure"
+    )
     parser.add_argument("--jobs", type=_count, default=1, metavar="N", help="processes for several runs (default: 1)")
-    parser.add_argument("--find", choices=["workers"], help="search for the smallest CA with which no request fails")
+    parser.add_argument("--find", choices=["workers"], help="search for the smallest CA at which no request fails")
     parser.add_argument("--real", nargs="?", type=_count, const=0, metavar="N",
-                        help="real printers and messages, N in all (1000 at most), beside the model")  # fmt: skip
-    parser.add_argument("--merge", action="store_true", help="put reports of one plan together")
-    parser.add_argument("--report", type=Path, metavar="DIR", help="write fleet.html, fleet.json and fleet.csv there")
+                        help="run N real printers with real messages (at most 1000), and compare them with\n"
+                        "the model")  # fmt: skip
+    parser.add_argument("--merge", action="store_true", help="merge several reports of one plan")
+    parser.add_argument("--report", type=Path, metavar="DIR", help="write fleet.html, fleet.json and fleet.csv to DIR")
     _json(parser)
 
 
 def _load(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "what", nargs="?", default="", metavar="PLAN|URL", help="a plan with a load section, or a server"
+        "what", nargs="?", default="", metavar="PLAN|URL", help="a plan with a load section, or a server's URL"
     )
-    how = parser.add_argument_group("how much; the plan's otherwise, or 100 certificates at 5 a second")
+    how = parser.add_argument_group("amount (default: the plan's, or 100 certificates at 5 a second)")
     kind = how.add_mutually_exclusive_group()
-    kind.add_argument("--rate", type=_rate, metavar="N", help="enrolments a second, whether others are over or not")
-    kind.add_argument("--clients", type=_count, metavar="N", help="clients that enrol one after the other")
-    how.add_argument("--certificates", type=_count, metavar="N", help="the most that are asked for")
-    how.add_argument("--ramp", type=_seconds, metavar="SECONDS", help="in which the rate rises")
-    how.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="of an exchange (default: 30)")
-    how.add_argument("--seed", type=_seed, metavar="N", help="decides when enrolments begin")
+    kind.add_argument("--rate", type=_rate, metavar="N", help="start N enrolments a second, even if others still run")
+    kind.add_argument("--clients", type=_count, metavar="N", help="N clients, each with one enrolment after another")
+    how.add_argument("--certificates", type=_count, metavar="N", help="request at most N certificates")
+    how.add_argument("--ramp", type=_seconds, metavar="SECONDS", help="time in which the rate rises to its value")
+    how.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="per exchange (default: 30)")
+    how.add_argument("--seed", type=_seed, metavar="N", help="seed of the times at which enrolments begin")
     safe = parser.add_argument_group("safety")
-    safe.add_argument("--i-may-load-this-server", action="store_true", help="the server may be on another machine")
-    safe.add_argument("--subject-prefix", default="mfp-sim-load", metavar="TEXT", help="how every subject begins")
+    safe.add_argument("--i-may-load-this-server", action="store_true", help="allow a server on another machine")
+    safe.add_argument("--subject-prefix", default="mfp-sim-load", metavar="TEXT",
+                      help="start of every common name (default: mfp-sim-load)")  # fmt: skip
     _secret(parser, "challenge", "the challenge password")
-    _reach(parser, "reaching the server, by no proxy", proxies=False)
-    keys = parser.add_argument_group("key pairs; without a file they are made for the run")
-    keys.add_argument("--keys", type=Path, metavar="FILE", help="PEM; no key is used twice in a run")
-    keys.add_argument("--make-keys", type=_count, metavar="N", help="make so many into --keys, and do nothing else")
-    keys.add_argument("--key-bits", type=int, choices=[2048, 3072, 4096], default=2048, help="(default: 2048)")
+    _reach(parser, "reaching the server, without a proxy", proxies=False)
+    keys = parser.add_argument_group("key pairs (default: made for the run)")
+    keys.add_argument("--keys", type=Path, metavar="FILE", help="PEM file of keys; a run uses each key once")
+    keys.add_argument("--make-keys", type=_count, metavar="N", help="only make N keys and write them to --keys")
+    keys.add_argument("--key-bits", type=int, choices=[2048, 3072, 4096], default=2048, help="default: 2048")
     where = parser.add_argument_group("processes and machines")
     where.add_argument("--processes", type=_count, default=1, metavar="N", help="workers on this machine (default: 1)")
     role = where.add_mutually_exclusive_group()
-    role.add_argument("--master", action="store_true", help="gather what workers on other machines do")
-    role.add_argument("--worker", action="store_true", help="work for a master")
+    role.add_argument("--master", action="store_true", help="collect the results of workers on other machines")
+    role.add_argument("--worker", action="store_true", help="work for a master on another machine")
     where.add_argument("--expect-workers", type=_count, default=1, metavar="N", help="workers in all (default: 1)")
-    where.add_argument("--bind", default="127.0.0.1", metavar="ADDRESS", help="of the master (default: loopback);\n"
-                       "its port asks for no password: use a private network")  # fmt: skip
-    where.add_argument("--master-host", default="127.0.0.1", metavar="HOST", help="(default: 127.0.0.1)")
-    where.add_argument("--master-port", type=_port, default=5557, metavar="PORT", help="(default: 5557)")
-    parser.add_argument("--report", type=Path, metavar="DIR", help="write load.html, load.json and serials.txt there")
+    where.add_argument("--bind", default="127.0.0.1", metavar="ADDRESS", help="address of the master (default: "
+                       "loopback);\nits port has no password: use a private network")  # fmt: skip
+    where.add_argument("--master-host", default="127.0.0.1", metavar="HOST", help="default: 127.0.0.1")
+    where.add_argument("--master-port", type=_port, default=5557, metavar="PORT", help="default: 5557")
+    parser.add_argument("--report", type=Path, metavar="DIR", help="write load.html, load.json, serials.txt to DIR")
     _json(parser)
 
 
@@ -621,13 +634,13 @@ def _proxy(parser: argparse.ArgumentParser) -> None:
         "--replay", type=Path, metavar="DIR", help="replay the replies in the files of --save, without a CA"
     )
     parser.add_argument("--timeout", type=_seconds, default=60.0, metavar="SECONDS",
-                        help="for one reply of the CA (default: 60)")  # fmt: skip
+                        help="per reply of the CA (default: 60)")  # fmt: skip
     parser.add_argument("--key", type=Path, action="append", default=[], metavar="FILE",
                         help="a private key, PEM, of the CA, its RA or the device: to open envelopes\n"
                         "(repeatable)")  # fmt: skip
     faults = parser.add_argument_group("faults on the way")
     faults.add_argument("--fault", action="append", default=[], metavar="SLUG|YAML",
-                        help="a fault of HTTP or of the connection: reset, '{http-status: 429}'\n"
+                        help="apply a fault of HTTP or of the connection: reset, '{http-status: 429}'\n"
                         "(repeatable)")  # fmt: skip
     faults.add_argument("--list-faults", action="store_true", help="list the faults that a proxy can apply")
     tls = parser.add_argument_group("HTTPS for the device")

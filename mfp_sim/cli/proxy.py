@@ -91,7 +91,9 @@ def _check(options: argparse.Namespace) -> None:
     if (options.to is None) == (options.replay is None):
         raise UsageError("a proxy needs either --to URL or --replay DIR", remedy="mfp-sim proxy --to http://ca/scep")
     if options.replay is not None and asked_for(options):
-        raise UsageError(f"--{asked_for(options)} is for a real server", remedy="give --to URL instead of --replay")
+        raise UsageError(
+            f"--{asked_for(options)} applies only to a real server", remedy="give --to URL instead of --replay"
+        )
     if options.save is None and (options.show_secrets or options.save_keys):
         raise UsageError("--show-secrets and --save-keys need --save", remedy="add --save DIR")
     if options.save_keys and not options.key:

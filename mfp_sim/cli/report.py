@@ -26,9 +26,9 @@ def report(options: argparse.Namespace) -> int:
         print(json.dumps(report_schema(), indent=1, ensure_ascii=False))
         return 0
     if options.file is None:
-        raise UsageError("no report was given", remedy="give a report.json, as mfp-sim run --report DIR writes it")
+        raise UsageError("no report was given", remedy="give a report.json that mfp-sim run --report DIR wrote")
     if options.pretty and options.format != "json":
-        raise UsageError("--pretty is for JSON", remedy="give --format json too")
+        raise UsageError("--pretty applies only to JSON", remedy="give --format json too")
     try:
         found = read_file(options.file)
         if options.since is not None:

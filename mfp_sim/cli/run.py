@@ -65,12 +65,12 @@ def _run(options: argparse.Namespace) -> int:
     if not scenarios:
         if mistakes:
             raise DocumentError(mistakes)
-        console.line("nothing was selected; mfp-sim list shows what there is")
+        console.line("nothing was selected; mfp-sim list shows all scenarios")
         return 5
     _check_flips(scenarios[0], conditions)
     if asked_for(options) and options.ca is None and not any(scenario.ca.url for scenario in scenarios):
         remedy = "give --ca URL too"
-        raise UsageError(f"--{asked_for(options)} is for a real server", remedy=remedy)
+        raise UsageError(f"--{asked_for(options)} applies only to a real server", remedy=remedy)
     if options.report is not None:
         ready(options.report)
     contact = None if conditions.ca_url is None else _target(scenarios, conditions, console)
@@ -84,7 +84,9 @@ def _run(options: argparse.Namespace) -> int:
 
 def _conditions(options: argparse.Namespace) -> Conditions:
     if options.state_dir is not None and options.repeat > 1:
-        raise UsageError("--repeat starts with new machines each time, and --state-dir keeps them", remedy="drop one")
+        raise UsageError(
+            "--repeat starts with new printers each time, but --state-dir keeps them", remedy="give only one of the two"
+        )
     return Conditions(
         options.seed,
         tuple(options.flip),
@@ -110,7 +112,7 @@ def _target(scenarios: Sequence[Scenario], conditions: Conditions, console: Cons
         for flip in conditions.flips:
             assumption, _, reading = flip.partition("=")
             model = with_reading(model, assumption, reading or None)
-        needs_https(url, model, "--flip A-01=https=true lets it speak HTTPS, as does a model file with https: true")
+        needs_https(url, model, "give --flip A-01=https=true, or a model file with https: true")
     contact = probe(url, conditions.reach)
     console.line(f"target: {url}, {contact.ca.subject}, SHA-256 {contact.ca.fingerprint}")
     for name, words in contact.reached.items():
@@ -139,7 +141,7 @@ def _carried_out(
         conditions.ca_url or "in process",
         conditions.flips,
         replace(here(), begun=begun.isoformat(), seconds=seconds),
-        stopped=None if len(ran) == len(scenarios) else "it was to stop at the first failure",
+        stopped=None if len(ran) == len(scenarios) else "stopped at the first failure",
     )
 
 
@@ -155,7 +157,7 @@ def _told(
         console.scenario(report)
     reports: dict[str, ScenarioReport] = {}
     if options.exitfirst and broken:
-        console.line(f"stopped at the first failure, {len(todo)} runs left out")
+        console.line(f"stopped at the first failure; {len(todo)} runs were left out")
         return reports
 
     def begins(number: int, name: str) -> None:
@@ -169,7 +171,7 @@ def _told(
         if news and (not options.quiet or whole.failures):
             console.scenario(whole)
         if options.exitfirst and whole.failures:
-            console.line(f"stopped at the first failure, {len(todo) - done} runs left out")
+            console.line(f"stopped at the first failure; {len(todo) - done} runs were left out")
             break
     return reports
 
@@ -178,7 +180,7 @@ def _exit_code(report: RunReport, console: Console) -> int:
     if report.not_as_expected:
         return 1
     if not report.counts["passed"]:
-        console.line("every scenario was skipped, so nothing was shown")
+        console.line("every scenario was skipped, so nothing was proved")
         return 5
     return 0
 
@@ -271,4 +273,4 @@ def _tell_github(report: RunReport, options: argparse.Namespace, console: Consol
             with Path(page).open("a", encoding="utf-8") as file:
                 file.write(FORMATS["markdown"].make(report, options.lang))
     except Exception as error:  # noqa: BLE001 - as for every reporter: the run stands
-        print(f"mfp-sim: GitHub was not told: {type(error).__name__}: {error}", file=sys.stderr)
+        print(f"mfp-sim: cannot write the GitHub summary: {type(error).__name__}: {error}", file=sys.stderr)

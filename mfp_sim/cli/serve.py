@@ -65,18 +65,18 @@ def _check(options: argparse.Namespace) -> None:
     system = options.clock == "system" or (options.clock is None and options.ca is not None)
     options.clock = "system" if system else "frozen"
     if options.ca is not None and not system:
-        remedy = "leave --clock out, or leave --ca out to use the mock"
-        raise UsageError("a real server has the real time, so --ca goes with --clock system only", remedy=remedy)
+        remedy = "leave out --clock, or leave out --ca to use the mock"
+        raise UsageError("a real server needs the real time, so --ca works only with --clock system", remedy=remedy)
     if asked_for(options) and options.ca is None:
-        raise UsageError(f"--{asked_for(options)} is for a real server", remedy="give --ca URL too")
+        raise UsageError(f"--{asked_for(options)} applies only to a real server", remedy="give --ca URL too")
     if system and (options.speed or options.start):
-        raise UsageError("--speed and --start go with a simulated clock", remedy="leave out --clock system and --ca")
+        raise UsageError("--speed and --start need a simulated clock", remedy="leave out --clock system and --ca")
     if options.record is not None:
         if system or options.printers > 1 or options.state_dir is not None:
             remedy = "leave out --clock system, --ca, --printers and --state-dir"
-            raise UsageError("--record is for one printer, fresh from the factory, on a simulated clock", remedy=remedy)
+            raise UsageError("--record needs one new printer on a simulated clock", remedy=remedy)
         if options.record.exists():
-            raise UsageError(f"{options.record} is there already", remedy="choose another file")
+            raise UsageError(f"{options.record} exists already", remedy="choose another file")
         if not options.record.parent.is_dir():
             raise UsageError(f"there is no directory {options.record.parent}")
         _try_to_write(options.record)
@@ -117,7 +117,7 @@ def _start(text: str, zone: ZoneInfo) -> datetime:
     except ValueError:
         raise UsageError(f"{text!r} is not a date and time", remedy="write 2026-03-02T08:00") from None
     if not in_years(start):
-        raise UsageError(f"{text!r} is out of range", remedy=f"a date in the years {YEARS[0]} to {YEARS[1]}")
+        raise UsageError(f"{text!r} is out of range", remedy=f"give a date in the years {YEARS[0]} to {YEARS[1]}")
     start = start.replace(tzinfo=zone) if start.tzinfo is None else start
     return start.astimezone(timezone.utc).replace(microsecond=0)
 
@@ -146,13 +146,13 @@ def _announce(options: argparse.Namespace, served: Served, hosts: list[UiHost]) 
     print(f"administrator's PIN: {pin}")
     if site.simulated:
         now = served.start.astimezone(site.printers[0].zone)
-        moves = f"runs {site.speed:g} times as fast as the real one" if site.speed else "stands still until you move it"
+        moves = f"runs {site.speed:g} times as fast as real time" if site.speed else "stands still until you move it"
         print(f"simulated clock: {now:%Y-%m-%d %H:%M:%S} {options.timezone}; it {moves}")
     if options.host not in _LOOPBACK:
-        print("warning: others on your network can reach this; the PIN travels unencrypted", file=sys.stderr)
+        print("warning: other machines on your network can reach this; the PIN is sent unencrypted", file=sys.stderr)
     if options.record is not None:
-        print(f"what you do is written to {options.record} when you stop")
-    print("Ctrl-C stops it", flush=True)
+        print(f"your actions are recorded and written to {options.record} at the end")
+    print("press Ctrl-C to stop", flush=True)
 
 
 def _run(served: Served, stop: threading.Event) -> None:

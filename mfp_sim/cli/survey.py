@@ -43,7 +43,7 @@ def coverage(options: argparse.Namespace) -> int:
     """
     scenarios = select(options.selection, options.tag)
     if not scenarios:
-        print("nothing was selected; mfp-sim list shows what there is", file=sys.stderr)
+        print("nothing was selected; mfp-sim list shows all scenarios", file=sys.stderr)
         return 5
     if options.source is not None:
         return _by_entry(options, scenarios)
@@ -111,7 +111,7 @@ def _by_requirement(scenarios: Iterable[Scenario]) -> dict[str, list[str]]:
     return found
 
 
-_TITLES = {"MFP": "the printer's manual", "SCEP": "RFC 8894", "F": "failures met in the field"}
+_TITLES = {"MFP": "the printer's manual", "SCEP": "RFC 8894", "F": "field failures"}
 
 
 def _print_summary(by_id: dict[str, list[str]]) -> None:
@@ -121,11 +121,9 @@ def _print_summary(by_id: dict[str, list[str]]) -> None:
         groups.setdefault((source, basis_of(entry)), []).append(entry)
     for (source, basis), entries in groups.items():
         shown = sum(entry.id in by_id for entry in entries)
-        rests = ", resting on assumptions" if basis == "assumed" else ""
+        rests = ", depending on assumptions" if basis == "assumed" else ""
         print(f"{source}{rests}: {shown} of {len(entries)} statements are shown by a scenario")
-    print(
-        "mfp-sim coverage --missing MFP lists what is not; requirements on a server are the conformance suite's matter"
-    )
+    print("mfp-sim coverage --missing MFP lists the others; mfp-sim conform checks the requirements on a server")
 
 
 def profiles(options: argparse.Namespace) -> int:
@@ -194,7 +192,7 @@ def _points(scenario: Scenario, options: argparse.Namespace) -> Sequence[PowerPo
     every = timedelta(seconds=duration(options.every))
     instants = power_instants(scenario, every, seed=options.seed, flips=options.flip)
     if not instants:
-        raise UsageError(f"no exchange of {scenario.name} takes time", remedy="leave --every out")
+        raise UsageError(f"no exchange of {scenario.name} takes any time", remedy="leave out --every")
     return instants
 
 
@@ -210,7 +208,7 @@ def diff(options: argparse.Namespace) -> int:
     """The differences of two traces, or of two messages; 1 when there are any."""
     first, second = (read_input(str(path)) for path in (options.first, options.second))
     if is_trace(first) != is_trace(second):
-        raise UsageError("one file is a trace, the other is not", remedy="give two traces, or two messages")
+        raise UsageError("only one of the two files is a trace", remedy="give two traces, or two messages")
     if is_trace(first):
         what, found = "traces", compare(_trace(options.first, first), _trace(options.second, second))
     else:
@@ -227,4 +225,4 @@ def _trace(path: Path, octets: bytes) -> tuple[TraceEvent, ...]:
     try:
         return from_json_lines(octets.decode("utf-8"))
     except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
-        raise UsageError(f"{path} is not a trace", remedy="give two files of traces/ from --report DIR") from None
+        raise UsageError(f"{path} is not a trace", remedy="give two files from traces/ of a --report DIR") from None

@@ -115,7 +115,7 @@ def tell_capabilities(octets: bytes) -> Told | None:
     told = Told("capabilities", {"keywords": list(found)})
     told.notes += [f"{word}: not a keyword of RFC 8894" for word in found if word.lower() not in known]
     lines = [line.strip() for line in text.split("\n") if line.strip()]
-    told.notes += [f"{line!r}: not a keyword, and left aside" for line in lines[:100] if line not in found]
+    told.notes += [f"{line!r}: not a keyword; ignored" for line in lines[:100] if line not in found]
     return told
 
 
@@ -364,13 +364,13 @@ def _certificate(octets: bytes, told: Told) -> None:
     listed = [e.children[0].content for holder in tbs.children[first + 6 :] if holder.tag == 0xA3
               for e in holder.children[0].children]  # fmt: skip
     if len(listed) != len(set(listed)):
-        told.notes.append("an extension is there twice, which RFC 5280 forbids (4.2); the last was looked at")
+        told.notes.append("an extension occurs twice, which RFC 5280 forbids (4.2); only the last was read")
 
 
 def _same_algorithm(told: Told, outer: der.Element, inner: der.Element) -> None:
     """RFC 5280, 4.1.1.2 and 5.1.1.2: both name the same algorithm; what is outside is not signed."""
     if outer.raw != inner.raw:
-        told.notes.append("the signatureAlgorithm is not the one in what is signed, which RFC 5280 wants (4.1.1.2)")
+        told.notes.append("the signatureAlgorithm differs from the signed one, which RFC 5280 forbids (4.1.1.2)")
 
 
 def _usage(certificate: Certificate) -> object:
@@ -395,7 +395,7 @@ def _crl(octets: bytes, told: Told) -> None:
     if crl.version != 2:
         told.notes.append(f"version {v.number_text(crl.version)}")
     if crl.next_update is None:
-        told.notes.append("no nextUpdate, which RFC 5280 wants (5.1.2.5)")
+        told.notes.append("no nextUpdate, which RFC 5280 requires (5.1.2.5)")
 
 
 def _issuer_and_serial(octets: bytes, told: Told) -> None:
@@ -413,7 +413,7 @@ def _issuer_and_subject(octets: bytes, told: Told) -> None:
 
 
 def _nothing(_octets: bytes, told: Told) -> None:
-    told.notes.append("it is none of the structures that SCEP carries; nothing was checked")
+    told.notes.append("SCEP does not carry such a structure; nothing was checked")
 
 
 _KINDS: dict[str, tuple[str, Callable[[bytes, Told], None]]] = {

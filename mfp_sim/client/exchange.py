@@ -273,7 +273,7 @@ class ClientTransaction:
         if found is None:
             raise AlgorithmRefused("GetCACert", 0, "a certificate with an RSA key", "none")
         if found.key_usage is not None and ENCRYPTS not in found.key_usage:
-            text = f"the CA's keyUsage has no {ENCRYPTS}; enveloped to it all the same"
+            text = f"the CA's keyUsage has no {ENCRYPTS}; the request is enveloped to it regardless"
             self._note("SCEP-2.1.2-02", "GetCACert", text)
         return found
 
@@ -321,7 +321,7 @@ class ClientTransaction:
         try:
             self.ca_certificates, notes = messages.read_ca_certificates(reply.body, reply.media_type)
         except DecodeError as error:
-            return BadReply("bad-ca-certificates", f"the reply to GetCACert is not usable: {error}")
+            return BadReply("bad-ca-certificates", f"the reply to GetCACert cannot be used: {error}")
         for note in notes:
             self._note(note.requirement, note.path, note.text)
         now = self._clock.now()
@@ -423,7 +423,7 @@ class ClientTransaction:
         if early:
             self._note("SCEP-3.3.2.1-13", "CertRep", f"the certificate is not valid yet: {_span(certificate)}")
         if certificate.subject != self.enrolment.subject:
-            text = f"the certificate is for {certificate.subject_text}, asked was {name_text(self.enrolment.subject)}"
+            text = f"the certificate is for {certificate.subject_text}, not for {name_text(self.enrolment.subject)}"
             self._note("SCEP-3.3.2.1-12", "CertRep", text)
         return Issued(certificate, tuple(c for c in certificates if c is not certificate))
 

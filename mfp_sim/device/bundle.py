@@ -97,7 +97,7 @@ def _key(password: str, salt: bytes) -> bytes:
 def check_password(password: str) -> None:
     """Raise Refused unless it is 1 to 32 printable ASCII characters."""
     if not re.fullmatch(r"[ -~]{1,32}", password):
-        raise Refused("bad-bundle-password", "the password of a bundle has 1 to 32 printable ASCII characters")
+        raise Refused("bad-bundle-password", "the password of a bundle has to be 1 to 32 printable ASCII characters")
 
 
 def seal_bundle(bundle: Bundle, password: str, entropy: Entropy) -> bytes:
@@ -125,7 +125,7 @@ def open_bundle(octets: bytes, password: str) -> Bundle:
     if len(octets) > MAX_OCTETS:
         raise Refused("bundle-damaged", f"the file is larger than {MAX_OCTETS} bytes")
     if octets[: len(MAGIC)] != MAGIC or len(octets) < _HEAD + _TAG:
-        raise Refused("bundle-damaged", "the file is no bundle of settings, or it is cut off")
+        raise Refused("bundle-damaged", "the file is not a bundle of settings, or is cut off")
     head, sealed = octets[:_HEAD], octets[_HEAD:]
     salt, nonce = head[len(MAGIC) : -_NONCE], head[-_NONCE:]
     try:
@@ -136,7 +136,7 @@ def open_bundle(octets: bytes, password: str) -> Bundle:
     try:
         found = read_json(_Document, json.loads(document), "bundle")
     except (ValueError, RecursionError, DocumentError):
-        raise Refused("bundle-invalid", "the bundle does not hold what this machine exports") from None
+        raise Refused("bundle-invalid", "the bundle does not contain what this printer exports") from None
     settings = found.settings
     auto = _without_challenge(settings.auto)
     return Bundle(found.model, found.serial, settings.dns, settings.communication, auto)

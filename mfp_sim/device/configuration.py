@@ -46,7 +46,7 @@ class Configuration:
         """
         found = self._machine.state.communication
         if found is None:
-            raise Refused("no-communication-settings", "set URL, port and time-out of the SCEP server first")
+            raise Refused("no-communication-settings", "set URL, port and timeout of the SCEP server first")
         return found
 
     def set_communication(self, url: str, port: int, timeout: int | None) -> None:
@@ -77,7 +77,7 @@ class Configuration:
         try:
             self._machine.state.ip = read_ip(ip)
         except ValueError:
-            raise Refused("bad-ip", f"{ip[:60]!r} is not an address that a machine can have",
+            raise Refused("bad-ip", f"{ip[:60]!r} is not an address that a printer can have",
                           remedy="an IPv4 or IPv6 address, such as 192.0.2.11") from None  # fmt: skip
         self._machine.note("settings changed", "OK", f"IP address {self._machine.state.ip}")
 
@@ -85,4 +85,4 @@ class Configuration:
         """Show the help texts for a key that was entered; the audit log has a warning of a name without DNS."""
         self.advice = () if key is None else advice_on(key, self.ip)
         if key is not None and key.needs_dns and not self._machine.state.dns:
-            self._machine.note("warning", "OK", "the common name is an FQDN and there is no DNS server")
+            self._machine.note("warning", "OK", "the common name is an FQDN, but there is no DNS server")

@@ -35,7 +35,7 @@ def broken(printer: Printer) -> list[str]:
     if len(entries) > profile.key_limit:
         found.append(f"{len(entries)} keys, the limit is {profile.key_limit}")
     if sum(entry.default for entry in entries) != 1:
-        found.append("the Default Key is not there exactly once")
+        found.append("there is not exactly one Default Key")
     if len({entry.id for entry in entries}) != len(entries):
         found.append("two keys have the same id")
     uses = Counter(entry.destination for entry in entries if entry.assigned)
@@ -48,7 +48,7 @@ def broken(printer: Printer) -> list[str]:
         for use in printer.functions
         for policy in (None, *printer.policies)
     }
-    found += [f"{use} uses a key and is not switched on" for use in sorted(foreign)]
+    found += [f"{use} uses a key but is not switched on" for use in sorted(foreign)]
     return found
 
 
@@ -67,10 +67,10 @@ def _lost_keys(before: Sequence[Stored], after: Sequence[Stored], *, by_hand: bo
     there = {key["id"]: key for key in after}
     new = {_destination(key) for key in after if key["id"] not in {old["id"] for old in before}}
     gone = [key for key in before if key["id"] not in there]
-    found = [f"{key['name']!r} is gone, and it is the Default Key" for key in gone if key["default"]]
+    found = [f"{key['name']!r} is gone, although it is the Default Key" for key in gone if key["default"]]
     if by_hand:
         return [*found, "more than one key was deleted by hand"] if len(gone) > 1 else found
-    found += [f"{key['name']!r} is gone, and no new key has its use" for key in gone if _destination(key) not in new]
+    found += [f"{key['name']!r} is gone, but no new key has its use" for key in gone if _destination(key) not in new]
     served = {_destination(key) for key in after if key["assigned"]}
     without = {_destination(key) for key in before if key["assigned"]} - served
     return found + [f"no key is left for the use location {use[0]}" for use in sorted(without, key=str)]
@@ -86,14 +86,14 @@ def _lost_request(before: Stored, after: Stored) -> list[str]:
     if old is None or before["history"] != after["history"]:
         return []
     if new is None or new["started"] != old["started"]:
-        return ["a request under way is gone without a row in the status"]
+        return ["a request in progress is gone without a row in the status"]
     if old["transaction"] is None:
         return []  # not begun
     if new["transaction"] is None:
         begun_anew = new["polls"] > old["polls"]  # with a poll after a lost reply (A-34)
-        return [] if begun_anew else ["the key of a request under way is gone"]
+        return [] if begun_anew else ["the key of a request in progress is gone"]
     same = ("key", "csr", "transaction_id")
-    return [f"the {item} of a request under way has changed" for item in same if _item(old, item) != _item(new, item)]
+    return [f"the {item} of a request in progress has changed" for item in same if _item(old, item) != _item(new, item)]
 
 
 def _item(request: Stored, item: str) -> object:
@@ -130,6 +130,6 @@ class WatchedStorage:
         """See :meth:`~mfp_sim.device.storage.Storage.load`."""
         found = self._inner.load()
         if found not in (self._kept, self._tried):
-            self.broken.append("what was loaded is neither the old state nor the new one")
+            self.broken.append("the loaded state is neither the old state nor the new one")
         self._kept, self._tried = found, None
         return found

@@ -81,7 +81,7 @@ class Keyring(Part):
         if store.is_full_for(settings.destination, profile, delete_old=request.delete_old):
             return Ended(Detail("registration-limit"), "the store is full")
         if store.has_serial(certificate):
-            text = f"duplicate-serial: a certificate of this CA with serial {certificate.serial:x} is there already"
+            text = f"duplicate-serial: a certificate of this CA with serial {certificate.serial:x} exists already"
             return Ended(Detail("scep-error"), text)
         if (unfit := misfit(certificate, settings.use)) is not None:
             if profile.unfit_usage == "refuse":

@@ -200,9 +200,9 @@ class Machine:
     def needs(self, role: str) -> None:
         """Raise Refused unless a person of that role can operate the machine now."""
         if not self.powered:
-            raise Refused("powered-off", "the machine is off")
+            raise Refused("powered-off", "the printer is off")
         if role == "logged-out":
-            raise Refused("login-required", "nobody is logged in", remedy="log in as the administrator")
+            raise Refused("login-required", "no one is logged in", remedy="log in as the administrator")
         if role != ADMINISTRATOR:
             raise Refused("not-administrator", "administrator rights are needed")
         for part in self.parts:

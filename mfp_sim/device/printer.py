@@ -59,7 +59,7 @@ class Printer:
         listeners: Listeners = Listeners(),  # noqa: B008 - frozen
     ) -> None:
         if len(factory.policies) > profile.policy_limit:
-            text = f"{profile.name} has no more than {profile.policy_limit} IPSec policies, not {len(factory.policies)}"
+            text = f"{profile.name} has at most {profile.policy_limit} IPSec policies, not {len(factory.policies)}"
             raise UsageError(text, remedy="leave some out, or set policy_limit")
         self._given = (outside, factory, listeners)
         self.zone = ZoneInfo(factory.timezone)
@@ -222,7 +222,7 @@ class Printer:
             if not self.requests.outside.scheduler.run_next():
                 raise RuntimeError("a request is processed, and nothing is booked that could end it")
         if not self.powered:
-            raise self.machine.lost or Refused("powered-off", "the machine was switched off meanwhile")
+            raise self.machine.lost or Refused("powered-off", "the printer was switched off in the meantime")
         return self.machine.state.history[-1]
 
     def begin_request(self, key: KeySettings, *, role: str = ADMINISTRATOR) -> None:
@@ -266,7 +266,7 @@ class Printer:
     def open_screen(self, screen: str, *, role: str = ADMINISTRATOR) -> None:
         """Raise Refused unless somebody of that role may see the screen now, one of ``SCREENS`` (A-20)."""
         if screen not in SCREENS:
-            raise UsageError(f"the machine has no screen {screen!r}", remedy=f"one of {', '.join(SCREENS)}")
+            raise UsageError(f"the printer has no screen {screen!r}", remedy=f"use one of {', '.join(SCREENS)}")
         self.machine.needs(role)
 
     def status(self) -> tuple[StatusRow, ...]:

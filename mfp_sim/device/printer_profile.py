@@ -207,7 +207,9 @@ class _SourceText(Leaf):
     def value(self, node: Node, problems: Problems, what: str) -> object:
         text, before = problems.text(node, what) or "", len(problems.found)
         if not _SOURCE.search(text):
-            problems.add(node, "a source names an A-, F- or MFP- number, or a URL", "write A-26, F-K05 or https://…")
+            problems.add(
+                node, "a source has to name an A-, F- or MFP- number, or a URL", "write A-26, F-K05 or https://…"
+            )
         for number in re.findall(r"\bA-\d\d\b", text):
             if number not in known_ids():
                 problems.add(node, f"there is no assumption {number}", did_you_mean(number, known_ids()))
@@ -259,7 +261,7 @@ def contradictions(profile: Profile) -> list[str]:
         found.append("default_timeout is outside timeout_range")
     value, trigger = profile.renewal_value, profile.renewal_trigger
     if (trigger == "calendar") != (value == 0) or (trigger == "percent-of-validity" and value > 99):
-        found.append("renewal_value goes with a trigger by expiry: days, or 1 to 99 percent")
+        found.append("renewal_value needs a trigger by expiry: days, or 1 to 99 percent")
     return found
 
 
@@ -315,7 +317,7 @@ def needs_https(url: str, model: Profile, remedy: str) -> None:
         UsageError: it speaks HTTP only (A-01).
     """
     if not model.https and url.lower().startswith("https:"):
-        raise UsageError(f"{url}: the model {model.name} speaks HTTP only (A-01)", remedy=remedy)
+        raise UsageError(f"{url}: the model {model.name} speaks only HTTP (A-01)", remedy=remedy)
 
 
 def values_of(assumption: str) -> tuple[str, ...]:
@@ -340,7 +342,9 @@ def with_reading(profile: Profile, assumption: str, reading: str | None = None) 
     names = tuple(name for name in values_of(assumption) if name != switch)
     told = [*readings, *(f"{name}=…" for name in names)]
     if not told:
-        raise UsageError(f"{assumption} has no other reading", remedy=f"those that have: {', '.join(READINGS)}")
+        raise UsageError(
+            f"{assumption} has no other reading", remedy=f"assumptions with other readings: {', '.join(READINGS)}"
+        )
     name, _, text = (reading or "").partition("=")
     if len(names) == 1 and name not in names:
         name, text = names[0], reading or ""

@@ -175,7 +175,7 @@ class CertificateRequest:
             except AlgorithmRefused as error:
                 return BadReply("refused-algorithm", str(error))
             except DecodeError as error:
-                return BadReply("bad-ca-certificates", f"the reply to GetCACert is not usable: {error}")
+                return BadReply("bad-ca-certificates", f"the reply to GetCACert cannot be used: {error}")
             operation, is_message = transaction.operation, state in _MESSAGES
             digest, cipher = transaction.algorithms if is_message else (None, None)
             points.reach(f"{operation}.before")
@@ -348,11 +348,11 @@ def _answer_of(outcome: Outcome) -> tuple[PollReply, str]:
     """An outcome other than a certificate as the rules of polling take it, and a diagnosis for the audit log."""
     match outcome:
         case Pending():
-            return PollReply("pending"), "the server's last answer was PENDING"
+            return PollReply("pending"), "the last reply of the server was PENDING"
         case Lost(error, operation):
             return PollReply("lost"), f"{operation}: {error}"
         case HttpError(status):
-            return PollReply("http", status), f"the server answered HTTP {status}"
+            return PollReply("http", status), f"the server replied with HTTP {status}"
         case Failed(fail_info, text):
             answer, said = PollReply("failure", fail_info), f": {one_line(text, 200)}" if text else ""
             known = detail_of(answer).kind == "fail-info"

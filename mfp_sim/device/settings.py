@@ -42,7 +42,7 @@ def read_ip(text: object) -> str:
     """
     address = ipaddress.ip_address(str(text))
     if address.is_unspecified or address.is_multicast or str(address) == "255.255.255.255" or "%" in str(address):
-        raise ValueError("no address of one machine")
+        raise ValueError("not the address of one machine")
     return str(address)
 
 
@@ -96,7 +96,7 @@ class CommunicationSettings:
             raise Refused("bad-url", f"the URL has to be 1 to {profile.url_length} printable ASCII characters")
         parts = self._url().parts
         if parts.scheme == "https" and not profile.https:
-            raise Refused("https-not-supported", "the machine does not support HTTPS here", remedy="use http://")
+            raise Refused("https-not-supported", "the printer does not support HTTPS here", remedy="use http://")
         try:
             port = parts.port
         except ValueError:
@@ -106,14 +106,14 @@ class CommunicationSettings:
             raise Refused("bad-url", "the URL has to be http://host/path")
         _in_range(self.port, profile.port_range, "bad-port", "the port number")
         if port is not None and port != self.port:
-            raise Refused("port-conflict", f"the URL says port {port}, the setting says {self.port}")
+            raise Refused("port-conflict", f"the URL has port {port}, but the port number is {self.port}")
         _in_range(self.timeout, profile.timeout_range, "bad-timeout", "the communication timeout (seconds)")
 
     def _url(self) -> Url:
         try:
             return Url.parse(self.url)
         except ValueError:
-            raise Refused("bad-url", "the host in the URL is no IPv6 address in brackets") from None
+            raise Refused("bad-url", "the host in the URL is not an IPv6 address in brackets") from None
 
     @property
     def scheme(self) -> Scheme:
@@ -167,7 +167,7 @@ class KeySettings:
             lengths = ", ".join(map(str, profile.key_lengths))
             raise Refused("bad-key-length", f"the key length has to be one of {lengths} bits")
         if len(self.organization) > profile.organization_length or not _is_text(self.organization):
-            text = f"the organization has at most {profile.organization_length} characters, no control characters"
+            text = f"the organization has at most {profile.organization_length} characters, without control characters"
             raise Refused("bad-organization", text)
         self._validate_common_name(profile, dns=dns)
         if self.challenge is not None and not re.fullmatch(rf"[ -~]{{0,{profile.challenge_length}}}", self.challenge):
@@ -176,9 +176,11 @@ class KeySettings:
         if self.use not in profile.uses:
             raise Refused("bad-use", f"the key use location has to be one of {', '.join(profile.uses)}")
         if (self.use == "IPSec") != (self.policy is not None):
-            raise Refused("bad-policy", "an IPSec policy goes with the use location IPSec, and only with it")
+            raise Refused("bad-policy", "the use location IPSec needs an IPSec policy, and no other may have one")
         if self.policy is not None and self.policy not in policies:
-            raise Refused("no-such-policy", "there is no IPSec policy of that name", remedy="register the policy first")
+            raise Refused(
+                "no-such-policy", "there is no IPSec policy with that name", remedy="register the policy first"
+            )
 
     def _validate_common_name(self, profile: Profile, *, dns: bool) -> None:
         if not 1 <= len(self.common_name) <= profile.common_name_length:
@@ -240,7 +242,9 @@ class AutoRequestSettings:
         if self.key is not None:
             self.key.validate(profile, dns=dns, policies=policies)
         if self.every_days is not None and profile.renewal_trigger != "calendar":
-            raise Refused("bad-request-interval", "this model renews by the certificate's expiry, not by an interval")
+            raise Refused(
+                "bad-request-interval", "this model renews before the certificate expires, not at an interval"
+            )
         if self.timer and (self.start is None or self.key is None):
             raise Refused("incomplete", "the timer needs a start date/time and the settings for key and certificate")
 

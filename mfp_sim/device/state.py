@@ -178,5 +178,5 @@ class DeviceState:
 def unusable(where: str) -> UsageError:
     """What is said of a stored state that cannot be taken; never with its content."""
     return UsageError(
-        f"the stored state of the printer is not usable ({where})", remedy="start with an empty state directory"
+        f"the stored state of the printer cannot be used ({where})", remedy="start with an empty state directory"
     )

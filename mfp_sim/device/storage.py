@@ -149,10 +149,10 @@ class DirectoryStorage:
         Raises:
             UsageError: the file is not what :meth:`commit` writes.
         """
-        remedy = "take another --state-dir, or move the file away to start with a machine fresh from the factory"
+        remedy = "choose another --state-dir, or move the file away to start with a new printer"
         try:
             if not stat.S_ISREG(self._file.lstat().st_mode):
-                raise UsageError(f"{self._file} is a link, or no file", remedy=remedy)
+                raise UsageError(f"{self._file} is a link, or not a file", remedy=remedy)
             with self._file.open("rb") as file:
                 octets = file.read(MAX_OCTETS + 1)
         except FileNotFoundError:

@@ -24,8 +24,8 @@ __all__ = ["Transfer", "Transfers"]
 _SCEP = "Settings for Certificate Issuance Request (SCEP)"
 _DNS_IMPORTED = ShownSentence("dns-imported", "DNS server: imported")
 _SCEP_IMPORTED = ShownSentence("scep-imported", f"{_SCEP}: imported")
-_SCEP_ABSENT = ShownSentence("scep-absent", f"{_SCEP}: not in the bundle, left alone")
-_SCEP_UNSUPPORTED = ShownSentence("scep-unsupported", f"{_SCEP}: not supported by this model, left alone")
+_SCEP_ABSENT = ShownSentence("scep-absent", f"{_SCEP}: not in the bundle, unchanged")
+_SCEP_UNSUPPORTED = ShownSentence("scep-unsupported", f"{_SCEP}: not supported by this model, unchanged")
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def plan_import(
         "same-machine": (bundle.model, bundle.serial) == (profile.name, serial),
     }
     if not fits[profile.import_scope]:
-        text = f"the bundle is from {bundle.model}, and these settings go to the {profile.import_scope} only"
+        text = f"the bundle is from {bundle.model}, but these settings can go only to the {profile.import_scope}"
         raise Refused("bundle-other-machine", text)
     if bundle.auto is None:
         return ImportPlan(bundle.dns, None, None, (_SCEP_ABSENT,))
@@ -109,8 +109,8 @@ class Transfers(Part):
     def break_off(self) -> None:
         if self.current is not None:
             partial = self._machine.profile.import_cut == "partial"
-            kept = "what had been applied stays" if partial else "nothing was changed"
-            text = f"cut off by switching off or a restart; {kept}"
+            kept = "the settings applied so far stay" if partial else "nothing was changed"
+            text = f"interrupted by switching off or a restart; {kept}"
             self._machine.note(f"{self.current.kind} of settings", "NG", text)
 
     def refuse_while_busy(self) -> None:

@@ -45,8 +45,8 @@ def smallest(plan: FleetPlan, progress: Callable[[int, float], None] = lambda *_
 
     high, most = 1, min(plan.total, _MOST)
     if fails(most) and not any(runs[most].waits[bucket] for bucket in runs[most].waits if bucket):
-        text = f"{_lost(runs[most])} with {most} workers too, for which no request waits"
-        raise UsageError(text, remedy="look at days, outages, approvals and polling: more workers do not help")
+        text = f"{_lost(runs[most])} even with {most} workers, with which no request waits"
+        raise UsageError(text, remedy="check days, outages, approvals and polling: more workers do not help")
     if fails(most):
         high = most
     while fails(high) and high < most:

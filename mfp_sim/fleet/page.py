@@ -29,21 +29,21 @@ _ROUND = (60.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0, 21600.0, 43200.0, 86400.0)
 
 FIGURES: Mapping[str, str] = {
     "requests": "requests that ended",
-    "failed": "of them in Error",
-    "unended": "printers without an end of their first request",
+    "failed": "requests that ended in Error",
+    "unended": "printers whose first request did not end",
     "lost": "printers without a valid certificate at the end",
-    "lacking": "printers without one at some time",
-    "without_days": "printer-days without one",
+    "lacking": "printers without a valid certificate at some time",
+    "without_days": "printer-days without a valid certificate",
     "waiting_p50": "waiting for the CA: half of the exchanges",
-    "waiting_p95": "95 of 100",
-    "waiting_p99": "99 of 100",
+    "waiting_p95": "waiting for the CA: 95 of 100",
+    "waiting_p99": "waiting for the CA: 99 of 100",
     "duration_p99": "from start to certificate: 99 of 100",
-    "peak_rate": "most exchanges a second (over 10 s)",
+    "peak_rate": "highest rate of exchanges a second (over 10 s)",
     "longest_queue": "longest queue",
     "longest_wave": "longest wave",
     "utilisation": "share of time in which the CA works, during waves",
-    "wasted_share": "share of its work in vain",
-    "minted": "certificates made",
+    "wasted_share": "share of the CA's work that is wasted",
+    "minted": "certificates issued",
     "exchanges": "exchanges",
 }
 """What is shown of a run, in order, and what it is called."""
@@ -163,25 +163,23 @@ def _charts(report: FleetReport) -> Iterator[Chart]:
         rates = [Curve(name, _line(run.asked, begins, ends, 1 / BIN)) for name, run in runs]
         yield Chart(
             f"Exchanges a second, {when}",
-            "How many printers ask at once. The axis is logarithmic: a herd is a wall, a spread is a plateau.",
+            "How many printers send requests. The axis is logarithmic: a herd is a wall, a spread is a plateau.",
             curves(f"Exchanges a second on {when}", rates, unit="exchanges a second", time=clock, shades=shades,
                    logarithmic=True, ticks=ticks),
         )  # fmt: skip
         if any(run.queue for _, run in runs):
             queues = [Curve(name, _line(run.queue, begins, ends, 1)) for name, run in runs]
             yield Chart(
-                f"Requests that wait, {when}",
-                "The longest queue in front of the CA in each ten seconds.",
-                curves(
-                    f"Requests that wait on {when}", queues, unit="requests", time=clock, shades=shades, ticks=ticks
-                ),
+                f"Waiting requests, {when}",
+                "The longest queue at the CA in each ten seconds.",
+                curves(f"Waiting requests on {when}", queues, unit="requests", time=clock, shades=shades, ticks=ticks),
             )
     end = plan.days * DAY
     shares = [Curve(name, _share(run, end), stepped=True) for name, run in runs]
     ticks = [n * end / 6 for n in range(7)]
     yield Chart(
         "Printers with a valid certificate",
-        "A dip is a time in which printers are without one.",
+        "In a dip, printers have no valid certificate.",
         curves("Share of printers with a valid certificate", shares, unit="% of printers",
                time=day if end > 2 * DAY else clock, shades=shades if end <= 120 * DAY else (), ticks=ticks,
                highest=100.0),
@@ -189,8 +187,8 @@ def _charts(report: FleetReport) -> Iterator[Chart]:
     if report.search:
         yield Chart(
             "How large the CA has to be",
-            "Requests in Error by the number of workers; the smallest CA that loses nobody is where the curve meets 0.",
-            curves("Requests in Error by the number of workers",
+            "Requests in Error by number of workers. The smallest sufficient CA is where the curve reaches 0.",
+            curves("Requests in Error by number of workers",
                    [Curve("in Error", [(float(run.workers), float(run.failed)) for run in report.search])],
                    unit="requests in Error", time=lambda workers: f"{workers:.0f}",
                    ticks=[float(run.workers) for run in report.search]),

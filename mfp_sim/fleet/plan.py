@@ -137,7 +137,7 @@ class PrinterClass:
     """Printers that one administrator has set up alike."""
 
     name: Annotated[str, _NAME, Doc("of the class")]
-    count: Annotated[int, Within(1, _PRINTERS), Doc("how many printers")]
+    count: Annotated[int, Within(1, _PRINTERS), Doc("the number of printers")]
     start: Annotated[datetime, LocalTime(), Doc("the first automatic request, in the printers' local time")]
     profile: Annotated[str, Words(lambda: PROFILES), Doc("the model")] = "canon-ir-adv-dx"
     settings: Annotated[Mapping[str, object], ModelValues(), Doc("other values of the model")] = field(
@@ -150,7 +150,7 @@ class PrinterClass:
     adjust: Annotated[bool, Doc("whether a random time is added to the start (1 to 600 s)")] = False
     timeout: Annotated[int | None, Duration(1, "seconds"), Doc("of an exchange; default: the model's")] = None
     polling: Annotated[WrittenPolling | None, Doc("default: no polling")] = None
-    key_time: Annotated[DrawnTime, Doc("how long the machine takes to generate a key pair")] = field(
+    key_time: Annotated[DrawnTime, Doc("how long the printer takes to generate a key pair")] = field(
         default_factory=DrawnTime
     )
 
@@ -191,7 +191,7 @@ class NetworkPlan:
     """Between printers and CA."""
 
     latency: Annotated[float, Duration(), Doc("each way")] = 0.002
-    loss: Annotated[float, Share(), Doc("the share of requests that vanish on their way")] = 0.0
+    loss: Annotated[float, Share(), Doc("the share of requests that are lost on the way")] = 0.0
 
 
 Times = Annotated[tuple[Annotated[float, Duration()], ...], Length(1)]
@@ -204,7 +204,7 @@ class ServiceTimes:
 
     caps: Annotated[Times, Doc("times that are equally likely", "GetCACaps")] = (0.0003,)
     ca_cert: Annotated[Times, Doc("the same", "GetCACert")] = (0.0003,)
-    pki: Annotated[Times, Doc("the same, for RenewalReq too", "PKCSReq")] = (0.010,)
+    pki: Annotated[Times, Doc("the same, also for RenewalReq", "PKCSReq")] = (0.010,)
     poll: Annotated[Times, Doc("the same", "CertPoll")] = (0.005,)
 
 
@@ -214,9 +214,9 @@ class QueuePlan:
     """Requests that wait for a worker."""
 
     length: Annotated[int | None, Within(0), Doc("how many may wait; default: any number")] = None
-    beyond: Annotated[Literal["refused", "503"], Doc("what a request meets beyond that")] = "refused"
+    beyond: Annotated[Literal["refused", "503"], Doc("what happens to further requests")] = "refused"
     given_up: Annotated[
-        Literal["served", "dropped"], Doc("what becomes of a request whose printer has given up while it waited")
+        Literal["served", "dropped"], Doc("what happens to a waiting request whose printer has given up")
     ] = "served"
 
 
@@ -226,7 +226,7 @@ class PendingPlan:
     """Requests that an operator approves."""
 
     share: Annotated[float, Share(), Doc("of new requests")]
-    approved_after: Annotated[DrawnTime, Doc("from the PENDING reply on")]
+    approved_after: Annotated[DrawnTime, Doc("time from the PENDING reply to the approval")]
 
 
 @document("the CA", apart("service", "measured"))
@@ -234,7 +234,7 @@ class PendingPlan:
 class CaPlan:
     """What serves the fleet."""
 
-    workers: Annotated[int, Within(1, 10_000), Doc("how many requests are served at once")] = 1
+    workers: Annotated[int, Within(1, 10_000), Doc("the number of requests served at once")] = 1
     service: Annotated[ServiceTimes, Doc("how long a request takes")] = field(default_factory=ServiceTimes)
     measured: Annotated[
         str | None, Text(), Doc("instead of service, the load.json of mfp-sim load with one client, beside the plan")
@@ -243,7 +243,7 @@ class CaPlan:
     pending: Annotated[PendingPlan | None, Doc("requests that an operator approves; default: none")] = None
     validity: Annotated[float, Duration(), Doc("of the certificates")] = 365 * 86400.0
     challenge_lifetime: Annotated[
-        float | None, Duration(), Doc("how long after the planned start the challenge password counts")
+        float | None, Duration(), Doc("how long the challenge password is valid after the planned start")
     ] = None
 
 
@@ -257,14 +257,14 @@ class Outage:
     looks: Annotated[
         str,
         Words(lambda: _LOOKS),
-        Doc("silent: nothing comes back; hangs: the connection stands, no reply comes; refused; closed; or a status"),
+        Doc("silent: no packet comes back; hangs: the connection opens, no reply comes; refused; closed; or a status"),
     ] = "silent"
 
 
 # --- the plan ---------------------------------------------------------------------------------------------
 
 
-@document("a variation", some("changes nothing", hint="name what is different: adjust, polling, workers …"))
+@document("a variation", some("changes nothing", hint="name what differs: adjust, polling, workers …"))
 @dataclass(frozen=True)
 class Variation:
     """The plan with something else in every class of printers, or at the CA."""
@@ -289,7 +289,7 @@ def _said(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-@document("what is expected", some("expects nothing"))
+@document("what is expected", some("has no expectation"))
 @dataclass(frozen=True)
 class Limits:
     """Limits of the result; the exit code is 1 beyond them."""
@@ -323,10 +323,12 @@ class LoadPlan:
     """What ``mfp-sim load`` does at a real server; careful unless the plan says otherwise."""
 
     target: Annotated[str, Doc("the URL of the SCEP server")] = ""
-    rate: Annotated[float | None, Doc("enrolments a second, whether others are over or not")] = 5.0
-    clients: Annotated[int, Within(1, 10_000), Doc("without a rate: how many enrol one after the other")] = 1
-    certificates: Annotated[int, Within(1, 1_000_000), Doc("the most that are asked for")] = 100
-    ramp: Annotated[float, Duration(), Doc("in which the rate rises")] = 0.0
+    rate: Annotated[float | None, Doc("enrolments started per second, even if others still run")] = 5.0
+    clients: Annotated[
+        int, Within(1, 10_000), Doc("without a rate: the number of clients, each with one enrolment after another")
+    ] = 1
+    certificates: Annotated[int, Within(1, 1_000_000), Doc("the largest number of certificates to request")] = 100
+    ramp: Annotated[float, Duration(), Doc("time in which the rate rises to its value")] = 0.0
     timeout: Annotated[float, Duration(), Doc("of an exchange")] = 30.0
 
 
@@ -335,7 +337,7 @@ def _names_differ(given: Given, problems: Problems) -> None:
     names = [one.name for one in classes]
     for number, name in enumerate(names):
         if name in names[:number]:
-            problems.add(given.keys["printers"].items[number], f"there is a class {name!r} already")
+            problems.add(given.keys["printers"].items[number], f"the class {name!r} exists already")
     if sum(one.count for one in classes) > _PRINTERS:
         problems.add(given.keys["printers"], f"a plan has at most {_PRINTERS} printers")
 
@@ -367,17 +369,17 @@ class FleetPlan:
 
     format: Annotated[int, Scalar(Problems.version, {"const": 1})]
     name: Annotated[str, _NAME, Doc("of the plan")]
-    printers: Annotated[tuple[PrinterClass, ...], Length(1), Doc("classes; the printers of one are set up alike")]
+    printers: Annotated[tuple[PrinterClass, ...], Length(1), Doc("classes of identically configured printers")]
     why: Annotated[str, Text(), Doc("what the plan shows, for people")] = ""
-    seed: Annotated[int, Within(0), Doc("decides chance")] = 1
-    days: Annotated[int, Within(1, 36_500), Doc("how much time passes, from the first start on")] = 1
+    seed: Annotated[int, Within(0), Doc("the seed of all random values")] = 1
+    days: Annotated[int, Within(1, 36_500), Doc("the simulated time, from the first start on")] = 1
     timezone: Annotated[str, Scalar(Problems.zone, {"type": "string"}), Doc("of outages, and of printers")] = "UTC"
     network: Annotated[NetworkPlan, Doc("between printers and CA")] = field(default_factory=NetworkPlan)
-    ca: Annotated[CaPlan, Doc("what serves them all")] = field(default_factory=CaPlan)
-    outages: Annotated[tuple[Outage, ...], Doc("times in which it does not")] = ()
-    compare: Annotated[tuple[Variation, ...], Doc("each is run beside the plan itself")] = ()
-    load: Annotated[LoadPlan | None, Doc("what mfp-sim load does, which alone reads this")] = None
-    expect: Annotated[Limits | None, Doc("limits of the result: the exit code is 1 beyond them")] = None
+    ca: Annotated[CaPlan, Doc("the CA of all printers")] = field(default_factory=CaPlan)
+    outages: Annotated[tuple[Outage, ...], Doc("times at which the CA does not reply")] = ()
+    compare: Annotated[tuple[Variation, ...], Doc("each is run in addition to the plan itself")] = ()
+    load: Annotated[LoadPlan | None, Doc("the settings of mfp-sim load, which alone reads this")] = None
+    expect: Annotated[Limits | None, Doc("limits of the result; the exit code is 1 if one is exceeded")] = None
 
     @property
     def begins(self) -> datetime:

@@ -60,7 +60,7 @@ def run_real(plan: FleetPlan, seed: int | None = None, progress: Callable[[float
         UsageError: the plan has more than a thousand printers.
     """
     if plan.total > _MOST:
-        raise UsageError(f"{plan.total} printers are too many for real messages, which {_MOST} can have at the most")
+        raise UsageError(f"{plan.total} printers are too many for real messages; the limit is {_MOST}")
     fleet = _RealFleet(plan, plan.seed if seed is None else seed)
     fleet.go(progress)
     return fleet.tally.result(fleet.queue, sum(wire.exchanges for wire in fleet.wires))

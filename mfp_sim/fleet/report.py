@@ -127,11 +127,11 @@ def merged(reports: Sequence[tuple[str, FleetReport]]) -> FleetReport:
     seen: dict[tuple[str, int], str] = {}
     for name, report in reports:
         if report.plan != first.plan or report.real != first.real:
-            raise UsageError(f"{name} is of another plan than {first_name}", remedy="merge runs of one plan")
+            raise UsageError(f"{name} is from another plan than {first_name}", remedy="merge runs of one plan")
         for run in report.runs:
             if (run.label, run.seed) in seen:
-                text = f"{name} has the run of seed {run.seed}, and {seen[run.label, run.seed]} has it too"
-                raise UsageError(text, remedy="give each machine seeds of its own: --seeds 0..24, --seeds 25..49")
+                text = f"{name} and {seen[run.label, run.seed]} both have a run with seed {run.seed}"
+                raise UsageError(text, remedy="give each computer different seeds: --seeds 0..24, --seeds 25..49")
             seen[run.label, run.seed] = name
     return replace(first, runs=tuple(run for _, report in reports for run in report.runs))
 

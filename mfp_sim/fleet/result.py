@@ -56,21 +56,21 @@ class FleetRun:
         Doc("requests by class of printers, and by outcome: successful, or the detail of the status page"),
     ]
     exchanges: int
-    minted: Annotated[int, Doc("certificates that the CA made")]
+    minted: Annotated[int, Doc("certificates that the CA issued")]
     lost: Annotated[int, Doc("printers without a valid certificate at the end")]
-    lacking: Annotated[int, Doc("printers that were without one at some time after the end of their first request")]
-    without: Annotated[float, Doc("printer-seconds without one, from the end of each printer's first request on")]
+    lacking: Annotated[int, Doc("printers without a valid certificate at some time after their first request")]
+    without: Annotated[float, Doc("printer-seconds without a valid certificate after each printer's first request")]
     busy: Annotated[float, Doc("seconds of work of the CA")]
-    wasted: Annotated[float, Doc("those of them for printers that had given up")]
-    longest: Annotated[int, Doc("the most requests that waited at once")]
+    wasted: Annotated[float, Doc("seconds of work for printers that had given up")]
+    longest: Annotated[int, Doc("the largest number of requests that waited at once")]
     waits: Annotated[Mapping[int, int], Counts(), Doc("requests by waiting time: bucket n ends at 1.05^n ms")]
     took: Annotated[Mapping[int, int], Counts(), Doc("successful requests by their duration, in the same buckets")]
     asked: Annotated[Mapping[int, int], Counts(), Doc("exchanges by bin of ten seconds")]
-    unserved: Annotated[Mapping[int, int], Counts(), Doc("those of them that no worker took, by bin")]
-    queue: Annotated[Mapping[int, int], Counts(), Doc("the most that waited at once, by bin")]
+    unserved: Annotated[Mapping[int, int], Counts(), Doc("exchanges that no worker took, by bin")]
+    queue: Annotated[Mapping[int, int], Counts(), Doc("the largest number of waiting requests, by bin")]
     holders: Annotated[Mapping[int, int], Counts(), Doc("how the number of valid certificates changes, by bin")]
     unended: Annotated[
-        int, Doc("printers whose first request was not over, or not due, at the end: they show nothing")
+        int, Doc("printers whose first request had not ended, or was not due, at the end: they prove nothing")
     ] = 0
 
     @property

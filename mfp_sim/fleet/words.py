@@ -50,11 +50,11 @@ def advice_on(plan: FleetPlan, runs: Sequence[FleetRun]) -> tuple[Advice, ...]:
     found += [*_unended(plan, runs), *_gaps(plan, runs)]
     lacking, lost = max(run.lacking for run in runs), max(run.lost for run in runs)
     if (lacking or lost) and not any(advice.weight == "bad" for advice in found):
-        text = f"{lacking:,} printers were without a valid certificate at some time, {lost:,} have none at the end."
+        text = f"{lacking:,} printers were without a valid certificate at some time, {lost:,} of them at the end."
         found.append(Advice("bad", text))
     requests = sum(run.requests for run in runs)
     if not requests:
-        found.append(Advice("bad", "No request ended: nothing is known."))
+        found.append(Advice("bad", "No request ended, so the run has no result."))
     elif not failed and not any(run.unended for run in runs):
         found.append(Advice("good", f"Every request ended with a certificate: {requests:,} of them."))
     return tuple(sorted(found, key=lambda advice: order.index(advice.weight)))
@@ -94,7 +94,7 @@ def _outages(plan: FleetPlan, runs: Sequence[FleetRun]) -> Iterator[Advice]:
                 continue
             when = f"{outage.begins:%Y-%m-%d %H:%M}"
             text = (
-                f"The outage of {lasting_of(outage.lasts)} from {when} outlasts the patience of class {one.name}: "
+                f"The outage of {lasting_of(outage.lasts)} from {when} is longer than class {one.name} can bridge: "
                 f"{_polling_of(one, outage)} {lasting_of(bears)} after the first attempt. {_afterwards(one)}"
             )
             yield Advice("bad", text, _longer(one, outage, ends - met[0]))
@@ -135,7 +135,7 @@ def _longer(one: PrinterClass, outage: Outage, needed: float) -> str:
     """Polling that would outlast it, within what the model takes."""
     profile = one.model
     if outage.looks.isdecimal() and profile.http_errors_that_poll == "none":
-        return "the outage should look like a connection that fails: this model polls only then"
+        return "make the outage a failing connection: this model polls only then"
     waits = _waits(one, outage)
     most_polls, most_minutes = profile.poll_count_range[1], profile.poll_minutes_range[1]
     minutes = one.polls.minutes if one.polls else 10
@@ -145,7 +145,7 @@ def _longer(one: PrinterClass, outage: Outage, needed: float) -> str:
         count = most_polls
         minutes = ceil((needed / max(count - first, 1) - waits) / 60)
     if minutes > most_minutes:
-        return "no polling of this model bridges that"
+        return "this model cannot poll long enough"
     return f"polling: {{count: {count}, interval: {minutes}m}} would outlast it"
 
 
@@ -164,14 +164,14 @@ def _approvals(plan: FleetPlan, runs: Sequence[FleetRun]) -> Iterator[Advice]:
             f"{deferred:,} requests ended as Deferred: the operator takes up to {lasting_of(longest)}, "
             "and the printers had stopped polling by then."
         )
-        yield Advice("bad", text, "poll longer (count times interval), approve sooner, or approve by itself")
+        yield Advice("bad", text, "poll longer (count times interval), approve sooner, or approve automatically")
 
 
 def _challenges(plan: FleetPlan, runs: Sequence[FleetRun]) -> Iterator[Advice]:
     refused, lifetime = _count(runs, "fail-info-2"), plan.ca.challenge_lifetime
     if refused and lifetime is not None:
-        text = f"{refused:,} requests were refused: the challenge password counts for {lasting_of(lifetime)} only."
-        yield Advice("bad", text, "a longer lifetime; the adjustment and the queue take their share of it")
+        text = f"{refused:,} requests were refused: the challenge password is valid for only {lasting_of(lifetime)}."
+        yield Advice("bad", text, "a longer lifetime; the adjustment and the queue use up a part of it")
 
 
 def _overload(plan: FleetPlan, runs: Sequence[FleetRun]) -> Iterator[Advice]:
@@ -201,8 +201,9 @@ def _herd(plan: FleetPlan, runs: Sequence[FleetRun]) -> Iterator[Advice]:
         peak = max((wave.peak for run in runs for wave in run.waves), default=0.0)
         when = "in the same second" if width == 1.0 else f"within {lasting_of(width)}"
         text = (
-            f"All {one.count:,} printers of class {one.name} ask {when}; the CA serves {capacity:.3g} a second. "
-            f"At its worst {longest:,} requests waited at once ({peak:,.0f} requests a second over ten seconds)."
+            f"All {one.count:,} printers of class {one.name} send requests {when}; "
+            f"the CA serves {capacity:.3g} a second. "
+            f"At the peak, {longest:,} requests waited at once ({peak:,.0f} requests a second over ten seconds)."
         )
         low, high = one.model.adjustment_range
         yield Advice("warn", text, f"adjust: true spreads the start over {low} to {high} s")
@@ -237,7 +238,7 @@ def _unended(plan: FleetPlan, runs: Sequence[FleetRun]) -> Iterator[Advice]:
     unended = max(run.unended for run in runs)
     if unended:
         told = f"{unended:,} printers had not ended their first request after {plan.days} d"
-        text = f"{told}: the run shows nothing of them."
+        text = f"{told}: the run proves nothing about them."
         yield Advice("bad", text, "more days, counted from the first start of all classes")
 
 
@@ -250,7 +251,7 @@ def _gaps(plan: FleetPlan, runs: Sequence[FleetRun]) -> Iterator[Advice]:
         every = one.every_days
         if every is None and plan.days * DAY > starts[0] + validity:
             text = f"Printers of class {one.name} ask once, and the certificate is valid for {lasting_of(validity)}."
-            yield Advice("bad", text, "every: an interval below the validity")
+            yield Advice("bad", text, "set every to an interval below the validity")
         elif every is not None and validity < every * DAY and plan.days * DAY > starts[0] + validity:
             text = (
                 f"A certificate is valid for {lasting_of(validity)}, and printers of class {one.name} ask every "

@@ -112,7 +112,7 @@ def refuse_strangers(
     if strangers and not allowed:
         raise UsageError(
             f"{url.host} is {strangers[0]}, which is not this machine, and a load test can bring a server down",
-            remedy="--i-may-load-this-server, if its operator agrees",
+            remedy="give --i-may-load-this-server if its operator agrees",
         )
     return tuple(addresses)
 

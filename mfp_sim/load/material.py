@@ -40,7 +40,7 @@ def make_keys(count: int, bits: int, file: Path, jobs: int, told: Callable[[int]
     try:
         handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        raise UsageError(f"{file} is there already", remedy="give another name; keys are not overwritten") from None
+        raise UsageError(f"{file} exists already", remedy="give another name; keys are not overwritten") from None
     except OSError as error:
         raise UsageError(f"cannot write {file}: {error.strerror}") from None
     try:
@@ -71,7 +71,7 @@ def read_keys(file: Path, first: int, count: int) -> list[RSAPrivateKey]:
     except OSError as error:
         raise UsageError(f"cannot read {file}: {error.strerror}") from None
     if len(pems) < first + count:
-        text = f"{file} has {len(pems)} key pairs, and {first + count} are needed"
+        text = f"{file} has {len(pems)} key pairs, but {first + count} are needed"
         raise UsageError(text, remedy="mfp-sim load --make-keys N --keys FILE makes more; no key is used twice")
     return [_loaded(pem, file) for pem in pems[first : first + count]]
 

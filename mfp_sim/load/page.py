@@ -28,7 +28,7 @@ class LoadFinding(NamedTuple):
 
 def asked_of_server(result: LoadResult) -> str:
     """What the run was."""
-    how = f"{result.rate:g} a second" if result.rate else f"{result.clients} clients, one enrolment after the other"
+    how = f"{result.rate:g} a second" if result.rate else f"{result.clients} clients, one enrolment after another"
     return f"{result.server}: {result.sent} enrolments, {how}, by {result.workers} worker{'s' * (result.workers > 1)}"
 
 
@@ -46,9 +46,11 @@ def findings_of(result: LoadResult) -> Iterator[LoadFinding]:
     """What has to be known of a run before its figures are believed."""
     if result.serials != result.distinct:
         named = ", ".join(result.duplicates[:3])
-        yield LoadFinding(True, f"{result.serials} certificates have {result.distinct} serial numbers: twice {named} …")
+        yield LoadFinding(
+            True, f"{result.serials} certificates have {result.distinct} serial numbers; duplicates: {named} …"
+        )
     if result.unanswered:
-        text = f"{result.unanswered} requests got no reply: the CA may have issued certificates that nobody has"
+        text = f"{result.unanswered} requests got no reply: the CA may have issued certificates that no one has"
         yield LoadFinding(False, text)
     if result.tls_checked is False:
         yield LoadFinding(False, "the server's TLS certificate was not checked (--tls-insecure)")
@@ -73,10 +75,10 @@ def as_page(result: LoadResult) -> str:
         rows=[(name_of(operation), times_of(result, operation)) for operation in result.operations],
         late=lasting_of(result.late),
         charts=[
-            ("Outcomes", "What the enrolments ended with.", _outcomes(result)),
-            ("Enrolments a second", "Those that began, those that got a certificate, and those that failed.",
+            ("Outcomes", "How the enrolments ended.", _outcomes(result)),
+            ("Enrolments a second", "Enrolments that began, got a certificate, or failed.",
              _over_time(result)),
-            ("Times", "So many of 100 took no longer. The axis is logarithmic.", _times(result)),
+            ("Times", "How many of 100 took no longer. The axis is logarithmic.", _times(result)),
         ],
         svg=lambda drawing: as_svg(drawing, quoted),
     )  # fmt: skip

@@ -71,13 +71,13 @@ class LoadResult:
 
     format: Annotated[int, Scalar(Problems.version, {"const": 1})]
     server: Annotated[str, Doc("scheme, host and port")]
-    begun: Annotated[str, Doc("when, in UTC")]
+    begun: Annotated[str, Doc("start time, in UTC")]
     seconds: Annotated[float, Doc("from the first arrival to the last end")]
-    rate: Annotated[float | None, Doc("enrolments a second that were asked for; null for clients one after the other")]
-    clients: Annotated[int, Doc("that enrol one after the other, without a rate")]
+    rate: Annotated[float | None, Doc("the requested enrolments a second; null if clients enrol one after another")]
+    clients: Annotated[int, Doc("clients that enrol one after another, without a rate")]
     workers: int
-    workers_done: Annotated[int, Doc("workers that came to their end")]
-    budget: Annotated[int, Doc("the most certificates")]
+    workers_done: Annotated[int, Doc("workers that ended normally")]
+    budget: Annotated[int, Doc("the largest number of certificates to request")]
     sent: Annotated[int, Doc("enrolments that began")]
     outcomes: Annotated[Mapping[str, int], Doc("enrolments by outcome: issued, pending, fail-info-2, http-503, lost …")]
     operations: Annotated[
@@ -88,10 +88,10 @@ class LoadResult:
         Mapping[int, int], Counts(), Doc("enrolments by how late the generator was, in the same buckets")
     ]
     timeline: Annotated[tuple[tuple[int, ...], ...], Doc("by second: arrivals, issued, failed")]
-    serials: Annotated[int, Doc("certificates that came")]
-    distinct: Annotated[int, Doc("their serial numbers, each once")]
-    duplicates: Annotated[tuple[str, ...], Doc("serial numbers that came twice, the first twenty")]
-    unanswered: Annotated[int, Doc("PKCSReqs that left whole and got no reply: the CA may have issued all the same")]
+    serials: Annotated[int, Doc("received certificates")]
+    distinct: Annotated[int, Doc("different serial numbers")]
+    duplicates: Annotated[tuple[str, ...], Doc("serial numbers received twice, the first twenty")]
+    unanswered: Annotated[int, Doc("PKCSReqs sent completely without a reply: the CA may still have issued")]
     machine: GeneratorMachine
     stopped: Annotated[str | None, Doc("why it ended early")] = None
     tls_checked: Annotated[bool | None, Doc("whether the server's TLS certificate was checked; null without TLS")] = (
@@ -133,9 +133,9 @@ class LoadResult:
                 f"late or more ({_LATE * 1000:.0f} ms at most)"
             )
         if self.workers_done < self.workers:
-            found.append(f"{self.workers - self.workers_done} of {self.workers} workers did not come to their end")
+            found.append(f"{self.workers - self.workers_done} of {self.workers} workers did not end normally")
         if self.sent != self.budget and self.stopped is None and self.workers_done >= self.workers:
-            found.append(f"{self.sent} enrolments began, and {self.budget} were asked for")
+            found.append(f"{self.sent} enrolments began, but {self.budget} were requested")
         if not self.issued:
             found.append("no certificate was issued")
         return tuple(found)
@@ -235,7 +235,7 @@ def service_of(result: LoadResult) -> ServiceTimes:
         UsageError: the run was not of one client, whose requests wait for nobody, or is invalid.
     """
     if result.rate is not None or result.clients > 1 or result.invalid or result.failed or result.stopped:
-        text = "service times are measured with one client and without a rate, in a valid run without a failure"
+        text = "service times need a valid run with one client, without a rate and without failures"
         raise UsageError(text, remedy="mfp-sim load URL --clients 1 --certificates 200 --report DIR")
     times = {
         name: tuple(max(0.0001, result.time(name, (2 * part + 1) / 40)) for part in range(20))

@@ -188,7 +188,7 @@ def _printer(plan: ServePlan, served: Served, number: int, keys: KeySource, stor
 def _tell(error: Exception) -> None:
     """The request has ended with it, and the machine goes on: where it came from is told to whoever serves."""
     told = visible("".join(traceback.format_exception(error)))
-    logging.getLogger("mfp_sim.serve").error("an exception that nobody foresaw ended a request\n%s", told)
+    logging.getLogger("mfp_sim.serve").error("an unexpected exception ended a request\n%s", told)
 
 
 def _address(first: str, number: int) -> str:
@@ -273,7 +273,7 @@ def _kept_clock(directory: Path) -> datetime | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError):
-        raise UsageError(f"{file} is not where a simulated clock stood", remedy="remove the file") from None
+        raise UsageError(f"{file} is not the time of a simulated clock", remedy="remove the file") from None
     try:
         found = datetime.fromisoformat(text) if re.fullmatch(r"[0-9T:.+-]{19,40}", text) else None
     except ValueError:

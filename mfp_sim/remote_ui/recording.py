@@ -65,7 +65,7 @@ class Recording:
         if act.kind == "import_bundle":
             octets, password = _pair(act.argument)
             if octets not in self._bundles:
-                self._ended = "a file was imported that was not exported in this session"
+                self._ended = "an imported file was not exported in this session"
                 return
             act = replace(act, argument=(self._bundles[octets], password))
         if act.kind == "request" and act.refused is None:
@@ -91,7 +91,7 @@ class Recording:
         document = {
             "format": 1,
             "name": _slug(name),
-            "why": "Recorded in the Remote UI; at the end stands what its pages showed.",
+            "why": "Recorded in the Remote UI; the last step expects what its pages showed.",
             "tags": ["recorded"],
             "clock": self._local(self._served.start).isoformat(),
             "seed": self._served.plan.seed,

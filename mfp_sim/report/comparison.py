@@ -25,8 +25,8 @@ def compared(earlier: RunReport, later: RunReport) -> RunComparison:
     for report, which in ((earlier, "earlier"), (later, "later")):
         if report.grade is None:
             raise UsageError(
-                f"the {which} report tells no causes, so there is nothing to compare",
-                remedy="give report.json of two runs of mfp-sim conform --report DIR, by this version",
+                f"the {which} report lists no causes, so there is nothing to compare",
+                remedy="give the report.json of two runs of mfp-sim conform --report DIR, by this version",
             )
     before, after = ({entry.id: entry for entry in report.findings} for report in (earlier, later))
     seen_before, seen_after = _judged(earlier), _judged(later)

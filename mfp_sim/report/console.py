@@ -74,7 +74,7 @@ class Console:
         """What the printer and the CA did last, before the step that failed first."""
         told = _told(scenario, before=min(failure.step for failure in scenario.failures))
         if told:
-            self.line(f"      what came before{', the end of it' if len(told) > _LAST else ''}")
+            self.line(f"      preceding events{f', the last {_LAST}' if len(told) > _LAST else ''}")
         for at, text in told[-_LAST:]:
             self.line(f"          {at}  {text}")
 
@@ -117,7 +117,7 @@ class Console:
             self.line(f"{'' if number else 'then':10} {entry.kind}, {entry.verdict}: {entry.told}")
         policy = len(report.findings) - len(report.to_mend)
         if policy:
-            self.line(f"policy     {policy} more, by how the server is set up: see the report")
+            self.line(f"policy     {policy} more that depend on the server's configuration: see the report")
 
     def baseline(self, report: RunReport) -> None:
         """How the run differs from its file of expected failures, a line for each id."""
@@ -125,8 +125,8 @@ class Console:
         if baseline is not None:
             for words, names in (
                 ("not expected", baseline.unexpected),
-                ("expected and gone: remove the line", baseline.no_longer),
-                ("expired: look at it again", baseline.expired),
+                ("no longer failing: remove the line", baseline.no_longer),
+                ("expired: review it", baseline.expired),
             ):
                 for name in names:
                     self.line(f"baseline   {name}: {words}")

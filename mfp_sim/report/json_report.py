@@ -71,7 +71,7 @@ def read_json(value: object, where: str) -> RunReport:
     if version != SCHEMA_VERSION or not isinstance(value, dict):
         told = "it has no schema_version" if version is None else f"its schema_version is {str(version)[:20]}"
         raise UsageError(
-            f"{where} is no report that this version reads: {told}",
+            f"{where} is not a report that this version can read: {told}",
             remedy=f"give a report.json of schema version {SCHEMA_VERSION}, as mfp-sim run --report DIR writes it",
         )
     problems = Reading(record_of(HttpMessage), value.get("messages", {}), f"{where}.messages")
@@ -102,7 +102,7 @@ def _text(path: Path) -> str:
         with gzip.open(path) if packed else path.open("rb") as file:
             octets = file.read(_CAP + 1)
     except (gzip.BadGzipFile, EOFError, zlib.error):
-        raise UsageError(f"{path} is not packed with gzip, or damaged", remedy="unpack it, or write it anew") from None
+        raise UsageError(f"{path} is not packed with gzip, or damaged", remedy="unpack it, or write it again") from None
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from None
     if len(octets) > _CAP:
@@ -173,7 +173,7 @@ def catalogue_of(report: RunReport) -> dict[str, CatalogueEntry]:
 def _entry(identifier: str) -> CatalogueEntry | None:
     if (assumption := registry.assumptions().get(identifier)) is not None:
         text = f"{assumption.text} (default: {assumption.default})"
-        return CatalogueEntry(identifier, assumption.title, text, source="assumed; the manual does not say")
+        return CatalogueEntry(identifier, assumption.title, text, source="an assumption: the manual does not say")
     if (requirement := registry.requirements().get(identifier)) is not None:
         source = f"RFC 8894, section {requirement.section}" if requirement.section else "the printer's manual"
         return CatalogueEntry(identifier, requirement.title, requirement.text, source, requirement.level or "")

@@ -117,4 +117,4 @@ def write_reports(report: RunReport, directory: Path, tell: Callable[[str], None
         try:
             write(directory / file, make())
         except Exception as error:  # noqa: BLE001 - whatever a reporter does, the run and the other reports stand
-            tell(f"mfp-sim: {directory / file} could not be written: {type(error).__name__}: {error}")
+            tell(f"mfp-sim: cannot write {directory / file}: {type(error).__name__}: {error}")

@@ -58,7 +58,7 @@ def _roll_over(world: World, values: Mapping[str, object]) -> Missing:
     def missing() -> str | None:
         came = any(e.of(MockRequest) and e.time >= switch for e in world.recorder.events[before:])
         since = max(switch, begun).astimezone(world.zone)
-        return None if came else f"no request came after {since:%Y-%m-%d %H:%M:%S}, when it takes over"
+        return None if came else f"no request came after {since:%Y-%m-%d %H:%M:%S}, when the next CA takes over"
 
     return missing
 
@@ -95,23 +95,23 @@ def _hold(world: World, values: Mapping[str, object]) -> Missing:
     pattern, journal = str(values["pattern"]), world.ca.journal
     before = journal.count
     if not world.ca.operator.hold(pattern):
-        return lambda: "this pattern is held already"
+        return lambda: "new requests with this pattern are held already"
 
     def missing() -> str | None:
         entries = journal.entries  # of the trace, a subject may be masked
         subjects = [entry.subject for entry in entries[len(entries) - (journal.count - before) :]]
         held = any(subject is not None and fnmatch.fnmatchcase(subject, pattern) for subject in subjects)
-        return None if held else "no request came after that whose subject fits"
+        return None if held else "no later request had a subject that matches"
 
     return missing
 
 
 _ACTS: Mapping[str, _Act] = {
-    "approve": _counted("no request that waits fits", CaOperator.approve),
-    "reject": _counted("no request that waits fits", CaOperator.reject),
+    "approve": _counted("no waiting request matches", CaOperator.approve),
+    "reject": _counted("no waiting request matches", CaOperator.reject),
     "hold": _hold,
-    "release": _counted("this pattern is not held", CaOperator.release),
-    "revoke": _counted("no certificate fits", CaOperator.revoke),
+    "release": _counted("no requests with this pattern are held", CaOperator.release),
+    "revoke": _counted("no certificate matches", CaOperator.revoke),
     "roll_over": _roll_over,
     "replace_ra": _counted("the CA has no RA", CaOperator.replace_ra),
     "give_challenge": _give_challenge,
@@ -162,21 +162,24 @@ class _Challenge:
 
 
 OPERATOR_ACTS: Mapping[str, tuple[Any, str]] = {
-    "approve": (_Pattern, "waiting requests whose subject or transactionID fits pass when they are asked about again"),
-    "reject": (_Reject, "they are refused: a pattern, or {pattern, fail_info, text}"),
-    "hold": (_Pattern, "new requests whose subject fits wait for approval"),
-    "release": (_Pattern, "they do not any longer"),
+    "approve": (
+        _Pattern,
+        "approve waiting requests whose subject or transactionID matches: their next poll is granted",
+    ),
+    "reject": (_Reject, "reject matching waiting requests: a pattern, or {pattern, fail_info, text}"),
+    "hold": (_Pattern, "make new requests whose subject matches wait for approval"),
+    "release": (_Pattern, "end a hold: new requests with this pattern no longer wait"),
     "revoke": (
         _Revoke,
-        "certificates whose subject or serial number fits are revoked: a pattern, or {pattern, reason}",
+        "revoke certificates whose subject or serial number matches: a pattern, or {pattern, reason}",
     ),
-    "roll_over": (_RollOver, "a next CA: {publish, switch, overlap, identifier}, from now or at local times"),
+    "roll_over": (_RollOver, "prepare a next CA: {publish, switch, overlap, identifier}, from now or at local times"),
     "replace_ra": (
         Literal["now"] | _ReplaceRa,
-        "the RA has new keys and certificates from now on, and the CA stays: now, or {identifier}",
+        "give the RA new keys and certificates, and keep the CA: now, or {identifier}",
     ),
-    "give_challenge": (_Challenge, "this challenge counts once: the challenge, or {secret, subject}"),
-    "forget": (Literal["transactions"], "transactions: the CA forgets them all"),
+    "give_challenge": (_Challenge, "accept this challenge password once: the challenge, or {secret, subject}"),
+    "forget": (Literal["transactions"], "transactions: make the CA forget all of them"),
 }
 
 
@@ -212,7 +215,7 @@ def _waiting(
 
 
 def _orphans(
-    wanted: Annotated[list[SomeText], Length(0, "there is none")], world: World
+    wanted: Annotated[list[SomeText], Length(0, "there is no orphan")], world: World
 ) -> Iterator[tuple[str, str, str]]:
     assert world.ca is not None
     got = [str(entry.cause) for entry in world.ca.ledger.orphans]
@@ -222,5 +225,5 @@ def _orphans(
 
 CA_LOOKS: Mapping[str, tuple[Callable[[Any, World], Iterator[tuple[str, str, str]]], str, str]] = {
     "waiting": (_waiting, "the subjects that wait for the CA's operator, in order", '["CN=192.0.2.10"]'),
-    "orphans": (_orphans, "certificates that no client has, in order: a part of each one's cause", "[nonce-mismatch]"),
+    "orphans": (_orphans, "certificates that no client has, in order: a part of the cause of each", "[nonce-mismatch]"),
 }

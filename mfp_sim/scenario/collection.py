@@ -70,7 +70,7 @@ def load_all(
             problems.append(Problem(str(file), 1, 1, f"internal error: {type(error).__name__}: {error}"))
             continue
         twice = [scenario.name for scenario in scenarios if scenario.name in names]
-        problems += [Problem(str(file), 1, 1, f"{name!r} is a name in {names[name]} too") for name in twice]
+        problems += [Problem(str(file), 1, 1, f"the name {name!r} is used in {names[name]} too") for name in twice]
         names |= {scenario.name: str(file) for scenario in scenarios if scenario.name not in names}
         found += [] if twice else scenarios
     if problems and mistakes is None:

@@ -26,7 +26,9 @@ class StepEntry(OneWay):
         return WRONG if step is None else step
 
     def schema(self, found: Definitions) -> Schema:
-        about: Schema = {"printer": {"type": "string", "description": "the serial number of the printer it is about"}}
+        about: Schema = {
+            "printer": {"type": "string", "description": "the serial number of the printer that the step is about"}
+        }
         shapes: list[Schema] = [map_of({"expect": expectation_schema(found), **about}, ["expect"])]
         for name, entry in STEPS.items():
             properties: Schema = {name: described(entry.kind.schema(found), entry.sentence)}
@@ -54,18 +56,18 @@ def _step(node: Node, problems: Problems) -> Step | None:
     kind = chosen[0]
     printer = problems.text(fields["printer"], "printer") if "printer" in fields else None
     if "printer" in fields and kind in WORLD:
-        problems.add(fields["printer"], f"printer does not go with {kind}: it is not about one machine")
+        problems.add(fields["printer"], f"{kind} cannot have printer: it is not about one printer")
     if kind == "expect":
         expectation = read_expectation(fields["expect"], problems)
         for extra in ("as", "refused", "optional"):
             if extra in fields:
-                problems.add(fields[extra], f"{extra} does not go with expect")
+                problems.add(fields[extra], f"expect cannot have {extra}")
         return None if expectation is None else Step("expect", expectation, node.place, printer=printer)
     act = read_step(kind, fields[kind], problems)
     if not STEPS[kind].person and ("as" in fields or "refused" in fields):
-        problems.add(node, f"as and refused do not go with {kind}: nobody does it on the machine's screens")
+        problems.add(node, f"{kind} cannot have as or refused: no user does it on the printer's screens")
     if not STEPS[kind].premise and "optional" in fields:
-        problems.add(fields["optional"], f"optional does not go with {kind}: it takes nothing for granted")
+        problems.add(fields["optional"], f"{kind} cannot have optional: it has no premise")
     optional = "optional" in fields and bool(problems.boolean(fields["optional"], "optional"))
     role = problems.choice(fields["as"], ROLES, "as") if "as" in fields else "administrator"
     refused = problems.choice(fields["refused"], _REASONS, "refused") if "refused" in fields else None

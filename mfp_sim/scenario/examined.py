@@ -98,7 +98,7 @@ def read_file(path: Path) -> Entries:
         raise UsageError(f"cannot read {path}: {error.strerror}") from None
     except (ValueError, RecursionError, KeyError, TypeError, AttributeError):
         told = f"{path} is not a file of measurements"
-        raise UsageError(told, remedy="mfp-sim check --assumptions --write makes it anew once it is removed") from None
+        raise UsageError(told, remedy="remove it; mfp-sim check --assumptions --write makes a new one") from None
 
 
 @lru_cache(maxsize=16)

@@ -76,16 +76,16 @@ def mistakes_of(root: Node, measured: Sequence[tuple[Scenario, tuple[str, ...] |
 
     for scenario, flips in measured:
         if flips is None:
-            text = f"{scenario.name} does not pass as it is, so its assumptions cannot be measured"
+            text = f"{scenario.name} does not pass, so its assumptions cannot be measured"
             yield mistake("not measured", None, text, f"mfp-sim run {file}")
         missing = set(assumptions_of(flips or ())) - named(scenario)
         for assumption in sorted(missing):
             by = ", ".join(f"--flip {flip!r}" for flip in flips or () if flip.startswith(assumption))
-            text = f"{scenario.name} does not name {assumption}, and does not pass with {by}"
+            text = f"{scenario.name} does not name {assumption}, but fails with {by}"
             yield mistake("too little", assumption, text, f"add {assumption} to assumes")
     if any(flips is None for _, flips in measured):
         return
     showing = {assumption for _, flips in measured for assumption in assumptions_of(flips or ())}
     for assumption in sorted({a for scenario, _ in measured for a in scenario.assumes} & READINGS.keys() - showing):
-        text = f"it names {assumption}, and no other reading or value of that changes its outcome"
+        text = f"it names {assumption}, but no other reading or value of that changes its outcome"
         yield mistake("too much", assumption, text, f"remove {assumption} from assumes")

@@ -164,7 +164,7 @@ def _history(wanted: History, world: World) -> Iterator[Mismatch]:
     yield from _counts("history", wanted, {"count": total, **states})
 
 
-OrNone = Annotated[str | None, Text(), Word(None, None, "it has none")]
+OrNone = Annotated[str | None, Text(), Word(None, None, "it is absent")]
 
 
 @document("", SOMETHING)
@@ -192,7 +192,7 @@ class KeyLook(TypedDict, total=False):
     certificate: CertificateLook
 
 
-Keys = Annotated[list[KeyLook], Length(0, "there is no key but the default one")]
+Keys = Annotated[list[KeyLook], Length(0, "there is only the default key")]
 
 
 def _key_values(entry: KeyEntry, world: World) -> dict[str, object]:
@@ -250,7 +250,7 @@ def asked(world: World) -> list[str]:
 
 
 def _requests(
-    wanted: Annotated[list[OperationName], Length(0, "it has sent nothing")], world: World
+    wanted: Annotated[list[OperationName], Length(0, "the printer has sent nothing")], world: World
 ) -> Iterator[Mismatch]:
     if asked(world) != wanted:
         yield "requests", str(wanted), str(asked(world))
@@ -267,7 +267,7 @@ def _messages_at(
     yield from _times("messages_at", wanted, sent, world)
 
 
-SentAt = Annotated[Mapping[OperationName, Annotated[list[Time], Length(0, "it was never sent")]], Length(1)]
+SentAt = Annotated[Mapping[OperationName, Annotated[list[Time], Length(0, "the message was never sent")]], Length(1)]
 
 
 def _sent_at(wanted: SentAt, world: World) -> Iterator[Mismatch]:
@@ -420,38 +420,38 @@ EXPECTATIONS: dict[str, _Kind] = {
     "statuses": _Kind(
         _statuses, "all rows of the status page, the newest first", "[{state: to-be-processed}, {state: successful}]"
     ),
-    "history": _Kind(_history, "how many finished rows there are", "{count: 2, successful: 1, error: 1}"),
+    "history": _Kind(_history, "the number of finished rows", "{count: 2, successful: 1, error: 1}"),
     "keys": _Kind(
         _keys,
         "the keys in order of registration; the default key only if one says default",
         "[{name: tls, use: TLS, assigned: true, certificate: {common_name: 192.0.2.10, fits_key: true}}]",
     ),
-    "key_count": _Kind(_key_count, "how many keys there are, the default key included", "2"),
+    "key_count": _Kind(_key_count, "the number of keys, including the default key", "2"),
     "requests": _Kind(
         _requests, "what the printer has sent since the start, in order", "[GetCACaps, GetCACert, PKCSReq, CertPoll]"
     ),
-    "request_count": _Kind(_request_count, "how often it sent what", "{PKCSReq: 1, CertPoll: 2}"),
+    "request_count": _Kind(_request_count, "how many times the printer sent each message", "{PKCSReq: 1, CertPoll: 2}"),
     "messages_at": _Kind(_messages_at, "the local times of all PKIOperations", "[2026-03-02 09:00, 2026-03-02 09:10]"),
     "sent_at": _Kind(
         _sent_at,
         "the local times at which each of these was sent, in order",
         "{GetCACaps: [2026-03-02 09:00], GetCACert: []}",
     ),
-    "transactions": _Kind(_transactions, "how many different transactionIDs were used", "1"),
+    "transactions": _Kind(_transactions, "the number of different transactionIDs", "1"),
     "ledger": _Kind(
         _ledger,
-        "the CA's certificates and their fate; keys: of how many public keys they are",
+        "the CA's certificates by fate; keys: the number of different public keys",
         "{minted: 1, delivered: 1, installed: 1, orphaned: 0}",
         True,
     ),
     "next_request": _Kind(_next_request, "[Next Request Date/Time], or none", "2026-04-01 09:00"),
     "next_request_within": _Kind(
         _next_request_within,
-        "the span it has to lie in, both ends included",
+        "the span in which [Next Request Date/Time] lies, including both ends",
         '{from: "2026-03-02 09:00:01", to: "2026-03-02 09:10:00"}',
     ),
-    "audit": _Kind(_audit, "texts that the audit log has to hold", "[certificate registered]"),
-    "powered": _Kind(_powered, "whether the machine is on", "true"),
+    "audit": _Kind(_audit, "texts that the audit log must contain", "[certificate registered]"),
+    "powered": _Kind(_powered, "whether the printer is on", "true"),
     "communication": _Kind(
         _communication, "the stored communication settings", "{url: http://ca.example/scep, port: 80, timeout: 30}"
     ),
@@ -464,7 +464,7 @@ def read_expectation(node: Node, problems: Problems) -> Expectation | None:
     """Read the argument of ``expect``; mistakes go to ``problems``."""
     fields = problems.map(node, EXPECTATIONS, "expect")
     if node.kind == "map" and not node.pairs:
-        problems.add(node, "expect expects nothing")
+        problems.add(node, "expect has no expectation")
     values = [
         (name, EXPECTATIONS[name].shape.read(value, problems, name), value.place) for name, value in fields.items()
     ]

@@ -184,7 +184,9 @@ def _steps_go_together(given: Given, problems: Problems) -> None:
         return
     entries, values = steps.items, {"printer": WrittenPrinter(), "printers": (), "ca": CaSetup(), **given.values}
     if entries and not any(entry.get("expect") or entry.get("refused") for entry in entries):
-        problems.add(steps, "the scenario expects nothing", "add an expect step: a run that cannot fail proves nothing")
+        problems.add(
+            steps, "the scenario has no expectation", "add an expect step: a run that cannot fail proves nothing"
+        )
     _check_bundles(entries, problems)
     _check_serials(given, entries, problems)
     wrong = given.keys.keys() - given.values.keys()
@@ -208,20 +210,26 @@ class WrittenScenario:
 
     format: Annotated[int, Scalar(Problems.version, {"const": 1}), Doc("the version of this format")]
     name: Annotated[str, Pattern(NAME, "small letters, digits and single hyphens"), Doc("unique")]
-    why: Annotated[str, Doc("what the scenario shows, in a sentence")]
-    clock: Annotated[datetime, _Clock(), Doc("the frozen clock's first instant, with its zone")]
+    why: Annotated[str, Doc("what the scenario shows, in one sentence")]
+    clock: Annotated[datetime, _Clock(), Doc("the start of the frozen clock, with its time zone")]
     steps: Annotated[tuple[Annotated[Step, StepEntry()], ...], Length(1)]
     covers: Annotated[tuple[Annotated[str, _Id(known_ids)], ...], Doc("requirement ids (MFP-…, SCEP-…)")] = ()
-    assumes: Annotated[tuple[Annotated[str, _Id(assumptions)], ...], Doc("assumptions that it rests on (A-nn)")] = ()
+    assumes: Annotated[
+        tuple[Annotated[str, _Id(assumptions)], ...], Doc("assumptions that the result depends on (A-nn)")
+    ] = ()
     tags: tuple[str, ...] = ()
     seed: Annotated[int, Within(0)] = Scenario.seed
-    keys: Annotated[Literal["pool", "generate"], Doc("keys of the committed pool, or real ones")] = Scenario.keys
-    bounds: _Bounds = _Bounds()
-    parameters: Annotated[None, ParameterSets(), Doc("sets of values for $words: an instance of the scenario each")] = (
-        None
+    keys: Annotated[Literal["pool", "generate"], Doc("keys from the built-in pool, or newly generated ones")] = (
+        Scenario.keys
     )
+    bounds: _Bounds = _Bounds()
+    parameters: Annotated[
+        None, ParameterSets(), Doc("sets of values for $words; each makes one instance of the scenario")
+    ] = None
     printer: WrittenPrinter = WrittenPrinter()
-    printers: Annotated[tuple[WrittenNeighbour, ...], Doc("more machines; each is like the printer otherwise")] = ()
+    printers: Annotated[
+        tuple[WrittenNeighbour, ...], Doc("further printers; what they do not set is as in printer")
+    ] = ()
     ca: Annotated[CaSetup, CaSection()] = field(default_factory=CaSetup)
 
 
@@ -277,15 +285,15 @@ def _check_serials(given: Given, entries: Sequence[Node], problems: Problems) ->
     for other in others.items if others is not None and others.kind == "list" else ():
         serial = other.get("serial")
         if serial is not None and serial.value in known:
-            problems.add(serial, f"another machine has the serial number {serial.value!r} too")
+            problems.add(serial, f"another printer has the serial number {serial.value!r} too")
         known += [] if serial is None else [str(serial.value)]
     for entry in entries:
         about, more = entry.get("printer"), entry.get("another_printer")
         if about is not None and isinstance(about.value, str) and about.value not in known:
-            problems.add(about, f"there is no printer {about.value!r} by then", did_you_mean(about.value, known))
+            problems.add(about, f"there is no printer {about.value!r} at this step", did_you_mean(about.value, known))
         if more is not None and (serial := more.get("serial")) is not None:
             if serial.value in known:
-                problems.add(serial, f"another machine has the serial number {serial.value!r} too")
+                problems.add(serial, f"another printer has the serial number {serial.value!r} too")
             known.append(str(serial.value))
 
 
@@ -310,7 +318,7 @@ def _check_challenges(entries: Sequence[Node], problems: Problems) -> None:
         operator = entry.get("ca_operator")
         given = operator.get("give_challenge") if operator is not None else None
         if given is not None:
-            text = "this CA has no challenges that count once"
+            text = "this CA has no one-time challenges"
             problems.add(given, text, "set challenge: {one_time: {}} in the section ca")
 
 
@@ -342,6 +350,6 @@ def _check_order(
             instant = step.act.instant(zone)
             if instant < earliest:
                 by_then = local_of(earliest, zone)
-                text = f"{step.act.local:%Y-%m-%d %H:%M} has passed: it is {by_then:%Y-%m-%d %H:%M} by then"
+                text = f"{step.act.local:%Y-%m-%d %H:%M} has passed: at this step it is {by_then:%Y-%m-%d %H:%M}"
                 problems.add(entry.get("advance_to") or entry, text)
             earliest = max(earliest, instant)

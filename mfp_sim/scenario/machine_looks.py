@@ -124,11 +124,11 @@ def _csr(wanted: CsrLook, world: World) -> Iterator[Mismatch]:
 def _sound(wanted: bool, world: World) -> Iterator[Mismatch]:
     found = broken(world.printer)
     if wanted == bool(found):
-        yield "sound", str(wanted), "; ".join(found) or "nothing is broken"
+        yield "sound", str(wanted), "; ".join(found) or "the state is sound"
 
 
 def _bundle_report(
-    wanted: Annotated[list[SomeText], Length(0, "the last import did nothing, or there was none")], world: World
+    wanted: Annotated[list[SomeText], Length(0, "there was no import, or the last one did nothing")], world: World
 ) -> Iterator[Mismatch]:
     report = [str(said) for said in world.shown.import_report]
     if report != wanted:
@@ -168,7 +168,7 @@ def _settings_lack(wanted: Texts, world: World) -> Iterator[Mismatch]:
     stored = json.dumps(settings)
     for index, text in enumerate(wanted):
         if json.dumps(text)[1:-1] in stored:
-            yield f"settings_lack[{index}]", f"no setting with {text!r}", "one has it"
+            yield f"settings_lack[{index}]", f"no setting with {text!r}", "a setting contains it"
 
 
 def _storage_lacks(wanted: Texts, world: World) -> Iterator[Mismatch]:
@@ -253,7 +253,7 @@ LOOKS_FOR_TEXTS = (_audit_entries, _audit_lacks, _settings_lack, _storage_lacks,
 LOOKS: Mapping[str, tuple[Callable[[Any, World], Iterator[Mismatch]], str, str]] = {
     "functions": (
         _functions,
-        "which key each function uses; off, or without-key for one that is on and has none",
+        "the key that each function uses; off, or without-key for a function that is on without a key",
         "{TLS: tls, IPSec: off}",
     ),
     "auto_request": (
@@ -268,24 +268,28 @@ LOOKS: Mapping[str, tuple[Callable[[Any, World], Iterator[Mismatch]], str, str]]
     ),
     "csr": (
         _csr,
-        "what the last CSR said; challenge is present or absent",
+        "the contents of the last CSR; challenge is present or absent",
         '{subject: "CN=192.0.2.10", length: 2048, challenge: present}',
     ),
-    "sound": (_sound, "keys fit, the limit holds, the Default Key is there, one key for each use", "true"),
-    "bundle_report": (_bundle_report, "what the last import said of each item", "[]"),
-    "advice": (_advice, "the help texts that applied to the key entered last", "[]"),
-    "model": (_model, "what the machine says of itself: name and SCEP versions", "{name: canon-ir-adv-dx}"),
-    "settings_lack": (_settings_lack, "texts that no stored setting must hold", "[s3cret]"),
+    "sound": (
+        _sound,
+        "the printer's state is consistent: keys fit, the limit holds, the Default Key exists, one key per use",
+        "true",
+    ),
+    "bundle_report": (_bundle_report, "what the last import reported for each item", "[]"),
+    "advice": (_advice, "the help texts shown for the key entered last", "[]"),
+    "model": (_model, "what the printer reports about itself: name and SCEP versions", "{name: canon-ir-adv-dx}"),
+    "settings_lack": (_settings_lack, "texts that no stored setting may contain", "[s3cret]"),
     "menu": (
         compare_menu,
-        "the Remote UI's menu, walked from the portal by its labels",
+        "the Remote UI's menu, at a path of labels from the portal",
         "{as: user, path: [Settings/Registration, Device Management], items: []}",
     ),
-    "storage_lacks": (_storage_lacks, "texts that the machine's storage must not hold anywhere", "[s3cret]"),
+    "storage_lacks": (_storage_lacks, "texts that the printer's storage may not contain anywhere", "[s3cret]"),
     "audit_entries": (
         _audit_entries,
-        "the entries of the audit log, or those that hold a text: how many, in order, each with a text and a time",
+        "the entries of the audit log, or those that contain a text: their number, or each with a text and a time",
         "{holding: registered, are: [{time: 2026-03-02 09:00}, {text: tls, time: 2026-03-03 09:00}]}",
     ),
-    "audit_lacks": (_audit_lacks, "texts that the audit log must not hold", "[key deleted]"),
+    "audit_lacks": (_audit_lacks, "texts that the audit log may not contain", "[key deleted]"),
 }

@@ -92,10 +92,10 @@ class KeyGeneration:
         keys = world.key_sources[world.printer.serial]
         keys.fails = self.state == "fails"
         before = keys.asked
-        return lambda: None if keys.asked > before else "no key was to be generated after that"
+        return lambda: None if keys.asked > before else "no later key generation was tried"
 
     def text(self) -> str:
-        return f"the machine's generation of keys {self.state}"
+        return f"the printer's generation of keys {self.state}"
 
 
 @document(whole=True)
@@ -109,10 +109,10 @@ class PrinterClock:
         before = world.printer.clock.now()
         world.printer.set_clock(None if self.local is None else moment(self.local, world.zone))
         moved = world.printer.clock.now() != before
-        return lambda: None if moved else "the clock said so already"
+        return lambda: None if moved else "the clock showed that time already"
 
     def text(self) -> str:
-        return "the printer's clock is set right" if self.local is None else f"the printer's clock says {self.local}"
+        return "the printer's clock is corrected" if self.local is None else f"the printer's clock shows {self.local}"
 
 
 class _Point(Leaf):
@@ -122,7 +122,7 @@ class _Point(Leaf):
         name = problems.text(node, what)
         if name is None or name in POWER_POINTS:
             return name
-        hint = did_you_mean(name, POWER_POINTS) or "mfp-sim power-points shows those of a scenario"
+        hint = did_you_mean(name, POWER_POINTS) or "mfp-sim power-points lists those of a scenario"
         problems.add(node, f"there is no power point {name!r}", hint)
         return None
 
@@ -130,7 +130,7 @@ class _Point(Leaf):
         return {"enum": list(POWER_POINTS)}
 
 
-@document("", beside("nth", "at", "nth counts how often a point is passed: name it with at"))
+@document("", beside("nth", "at", "nth counts the passes of a power point: name the point with at"))
 @dataclass(frozen=True)
 class PowerCut:
     """At once, or the ``nth`` time that a point is passed; power is back after ``off`` seconds, or with power_on."""
@@ -144,13 +144,13 @@ class PowerCut:
         if self.at is None:
             was_on = printer.powered
             printer.power_cut(self.off)
-            return None if was_on else lambda: "the machine was off already"
+            return None if was_on else lambda: "the printer was off already"
         printer.points.off_seconds = self.off
         before, armed = len(printer.points.passed), printer.points.arm(self.at, self.nth)
 
         def missing() -> str | None:
             count = printer.points.passed[before:].count(armed.name or "")
-            return None if armed.came else f"{self.at} was passed {count} of {self.nth} times after that"
+            return None if armed.came else f"{self.at} was passed only {count} of {self.nth} times afterwards"
 
         return missing
 
@@ -182,7 +182,7 @@ class ExportBundle:
 def _is_cut_off(cut: int | None, flip: int | None) -> str | None:
     if cut is None or flip is None or flip < cut:
         return None
-    return f"byte {flip} is cut off, since cut leaves {cut}: flip one of those"
+    return f"byte {flip} does not exist: cut leaves {cut} bytes; flip one of those"
 
 
 @document("", agree("cut", "flip", _is_cut_off))
@@ -200,7 +200,7 @@ class ImportBundle:
         world.recorder.redactor.add(self.password)
         world.collect_export()
         if self.name not in world.bundles:
-            raise Refused("no-file", f"there is no file {self.name!r}: its export was cut off or goes on")
+            raise Refused("no-file", f"there is no file {self.name!r}: its export was cut off or has not ended")
         octets = bytearray(world.bundles[self.name])
         if self.flip is not None:
             octets[self.flip % len(octets)] ^= 1
@@ -208,7 +208,7 @@ class ImportBundle:
         if self.wait:
             world.run_until(world.clock.now() + timedelta(seconds=world.printer.profile.transfer_seconds))
         whole = self.cut is not None and self.cut >= len(octets)
-        return lambda: f"it has {len(octets)} bytes, and nothing was cut off" if whole else None
+        return lambda: f"the file has only {len(octets)} bytes, so nothing was cut off" if whole else None
 
     def text(self) -> str:
         return f"[Import All]: the file {self.name}"
@@ -231,4 +231,4 @@ class AnotherPrinter:
         world.printer.power_on()
 
     def text(self) -> str:
-        return f"another machine: {self.profile}, serial number {self.serial}"
+        return f"another printer: {self.profile}, serial number {self.serial}"

@@ -57,7 +57,7 @@ class _Menu(HTMLParser):
 
 def _looks_at_something(given: Given, problems: Problems) -> None:
     if given.values.get("path") == [] and "items" not in given.keys:
-        problems.add(given.keys["path"], "menu expects nothing", "say with items what the portal has")
+        problems.add(given.keys["path"], "menu has no expectation", "list the entries of the portal with items")
 
 
 _NOT_EMPTY = {"anyOf": [{"required": ["items"]}, {"properties": {"path": {"minItems": 1}}}]}
@@ -69,14 +69,14 @@ class Menu:
     """``path``: labels from the portal down; ``items``: all labels of the menu there."""
 
     path: Annotated[list[SomeText], Length(0, "the portal itself")]
-    items: Annotated[list[SomeText] | None, Length(0, "there is nothing")] = None
+    items: Annotated[list[SomeText] | None, Length(0, "the menu is empty")] = None
     role: Annotated[str, Words(lambda: ROLES[:-1]), Doc(key="as")] = ADMINISTRATOR
 
 
 def compare_menu(wanted: Menu, world: World) -> Iterator[Mismatch]:
     """Where the walk ends, or what is on the page that it leads to."""
     if not world.printer.powered:
-        yield "menu", "the portal", "the machine is off"
+        yield "menu", "the portal", "the printer is off"
         return
     client, menu = _log_in(world, wanted.role)
     for label in wanted.path:

@@ -25,12 +25,14 @@ def instances(root: Node, problems: Problems) -> list[tuple[str, Node]]:
     names: set[str] = set()
     for name, place, values in _sets(parameters, problems):
         if name in names:
-            problems.add(place, f"the parameter set {name!r} is here twice")
+            problems.add(place, f"the parameter set {name!r} occurs twice")
         names.add(name)
         used: set[str] = set()
         pairs = tuple((k, _substitute(v, values, used, problems)) for k, v in root.pairs if k.value != "parameters")
         for unused in values.keys() - used:
-            problems.add(values[unused], f"the parameter {unused!r} is not used", f"write ${unused} where it belongs")
+            problems.add(
+                values[unused], f"the parameter {unused!r} is not used", f"use ${unused} somewhere, or remove it"
+            )
         found.append((f"[{name}]", dataclasses.replace(root, value=pairs)))
     if not found:
         if not problems.found:

@@ -101,7 +101,7 @@ def power_instants(
         UsageError: a flip that does not exist, or a span that is not positive.
     """
     if every <= timedelta(0):
-        raise UsageError("the span between two instants has to be more than nothing", remedy="250ms, for example")
+        raise UsageError("the span between two instants has to be longer than 0", remedy="write 250ms, for example")
     world = build(scenario, seed=scenario.seed if seed is None else seed, flips=flips)
     with frozen(world):
         _carry_out(scenario, world)
@@ -152,13 +152,13 @@ def cut_at(
                 printer.power_on()
             _run(world, world.clock.now() + AFTERWARDS)
         except UsageError as error:
-            found.append(f"the run came to an end: {error}")
+            found.append(f"the run ended early: {error}")
     with world.about(point.printer):
         lost = [event.point for _, event in world.happened(PowerFailed)]
     if where not in lost:
-        found.append("the power did not fail there")
+        found.append("the power did not fail at this point")
     if not machine.powered or not world.printer.powered:
-        found.append("the machine did not start again")
+        found.append("the printer did not start again")
     found += [text for storage in watched for text in storage.broken]
     found += [text for printer in world.printers.values() if printer.powered for text in broken(printer)]
     found += _orphans(world, watched)

@@ -145,19 +145,17 @@ def _all_steps(scenario: Scenario, world: World, records: list[StepRecord], list
 
 def _not_for_a_real_server(scenario: Scenario, now: datetime) -> str | None:
     if scenario.ca.script or any(step.kind in ("ca_script", "ca_operator") for step in scenario.steps):
-        return "it scripts the CA, which a real server does not let us do"
+        return "it scripts the CA, which is impossible with a real server"
     set_up = [f"ca.{key}" for key in scenario.ca.given if not _can_be_met(key, scenario.ca)]
     if set_up:
-        return f"it sets {', '.join(set_up)}, which a real server cannot be told"
+        return f"it sets {', '.join(set_up)}, which is impossible with a real server"
     if any(step.kind in ("network", "advance_to") for step in scenario.steps):
-        return "it moves the network or a fixed date, which only the simulation has"
+        return "it changes the network or needs a fixed date, which is only possible in the simulation"
     zone = ZoneInfo(scenario.printer.timezone)
     for step in scenario.steps:
         start = step.act.settings.start if isinstance(step.act, AutoRequest) else None
         if start is not None and step.refused is None and instant_of(start, zone) < now:
-            return (
-                f"its automatic request starts at {start:%Y-%m-%d %H:%M}, which has passed (start_in counts from now)"
-            )
+            return f"its automatic request starts at {start:%Y-%m-%d %H:%M}, which has passed (use start_in)"
     return None
 
 
@@ -213,22 +211,22 @@ def _error(step: int, place: str, path: str, error: Exception) -> Failure:
     With ``MFP_SIM_DEBUG`` set it is raised on, for its whole traceback.
     """
     if isinstance(error, BoundExceeded):
-        return Failure(step, place, "bounds", "an end within the bounds", str(error), error=True)
+        return Failure(step, place, "bounds", "the scenario ends within its bounds", str(error), error=True)
     if isinstance(error, MfpSimError):
-        return Failure(step, place, path, "to be carried out", str(error), error=True)
+        return Failure(step, place, path, "the step is carried out", str(error), error=True)
     if os.environ.get("MFP_SIM_DEBUG"):
         raise error
     last = traceback.extract_tb(error.__traceback__)[-1]
     where = f"{Path(last.filename).name}, line {last.lineno}"
-    told = f"internal error: {type(error).__name__}: {error} ({where}; MFP_SIM_DEBUG=1 shows all; please report it)"
-    return Failure(step, place, path, "to be carried out", told, error=True)
+    told = f"internal error: {type(error).__name__}: {error} ({where}; please report it; MFP_SIM_DEBUG=1 shows all)"
+    return Failure(step, place, path, "the step is carried out", told, error=True)
 
 
 def _judge_refusal(world: World, step: Step, number: int, refusal: Refused) -> None:
     world.recorder.record(StepRefused(reason=refusal.reason, text=refusal.message))
     if step.refused is None:
         got = f"refused: {refusal.reason} ({refusal.message})"
-        world.failures.append(Failure(number, step.place, step.kind, "to be carried out", got))
+        world.failures.append(Failure(number, step.place, step.kind, "the step is carried out", got))
     elif refusal.reason != step.refused:
         world.failures.append(Failure(number, step.place, "refused", step.refused, refusal.reason))
 

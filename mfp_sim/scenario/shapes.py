@@ -18,7 +18,7 @@ Texts = Annotated[list[SomeText], Length(1)]
 Time = Annotated[str, LocalTime(offset=True, as_text=True)]
 Mismatch = tuple[str, str, str]
 """What does not hold: the path of the field, what was expected, what there is."""
-SOMETHING = some("expects nothing", hint=REMEDY)
+SOMETHING = some("has no expectation", hint=REMEDY)
 """What is expected is not empty."""
 
 

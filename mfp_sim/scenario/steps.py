@@ -120,7 +120,7 @@ class SendRequest(KeySettings):
             world.scheduler.run_due()
 
     def text(self) -> str:
-        left = "" if self.wait else ", and nobody waits"
+        left = "" if self.wait else ", without waiting for its end"
         return f"[Certificate Issuance Request]: {self.name} for {self.common_name}, [Send Request]{left}"
 
 
@@ -218,16 +218,16 @@ class Power:
         if self.what == "power_off":
             changes = was_on or world.printer.comes_back
             world.printer.power_off()
-            return lambda: None if changes else "the machine was off already"
+            return lambda: None if changes else "the printer was off already"
         if self.what == "power_on":
             world.printer.power_on()
-            return lambda: "the machine was on already" if was_on else None
+            return lambda: "the printer was on already" if was_on else None
         world.printer.restart(role=role)
         world.run_until(world.clock.now() + timedelta(seconds=world.printer.profile.restart_seconds))
         return None
 
     def text(self) -> str:
-        return {"restart": "[Restart]", "power_off": "the machine is switched off", "power_on": "it is switched on"}[
+        return {"restart": "[Restart]", "power_off": "the printer is switched off", "power_on": "it is switched on"}[
             self.what
         ]
 
@@ -240,7 +240,7 @@ class SetNetwork:
     def act(self, world: World, role: str) -> Missing:  # noqa: ARG002
         world.network.state = self.state
         spell = world.network.spell
-        return lambda: None if spell.exchanges else "nothing was sent in that time"
+        return lambda: None if spell.exchanges else "nothing was sent in this state"
 
     def text(self) -> str:
         return f"the network is {self.state}"
@@ -283,7 +283,7 @@ class CaScript:
             return None
         replaced = world.ca.script.rules
         world.ca.script.replace(self.rules)
-        return lambda: None if self.rules or replaced else "there was no rule before either"
+        return lambda: None if self.rules or replaced else "there were no rules to replace"
 
     def text(self) -> str:
         return f"the CA's script is replaced ({len(self.rules)} rules)"
@@ -353,7 +353,7 @@ STEPS: dict[str, StepKind] = {
     ),
     "request": StepKind(
         SendRequest,
-        "a manual request, to its end, or (wait: false) begun only",
+        "a manual request: waits for its end, or (wait: false) only starts it",
         "{name: tls, common_name: 192.0.2.10, challenge: s3cret, use: TLS}",
     ),
     "auto_request": StepKind(
@@ -362,61 +362,63 @@ STEPS: dict[str, StepKind] = {
         "{start: 2026-03-02 09:00, polling: {count: 2, interval: 10m}, "
         "every: 30d, key: {name: tls, common_name: 192.0.2.10, challenge: s3cret}}",
     ),
-    "open_screen": StepKind(OpenScreen, "a screen is opened, to look", "Communication Settings"),
-    "delete_key": StepKind(DeleteKey, "delete the newest key of that name, or the nth oldest of them", "tls"),
-    "restart": StepKind(_Powered("restart"), "restart, until the machine is up again", ""),
-    "power_off": StepKind(_Powered("power_off"), "switch the machine off", "", False, "a machine that is on"),
-    "power_on": StepKind(_Powered("power_on"), "switch it on", "", False, "a machine that is off"),
+    "open_screen": StepKind(OpenScreen, "open a screen to look at it", "Communication Settings"),
+    "delete_key": StepKind(DeleteKey, "delete the newest key with that name, or the nth oldest", "tls"),
+    "restart": StepKind(_Powered("restart"), "restart, and wait until the printer is on again", ""),
+    "power_off": StepKind(_Powered("power_off"), "switch the printer off", "", False, "a printer that is on"),
+    "power_on": StepKind(_Powered("power_on"), "switch the printer on", "", False, "a printer that is off"),
     "advance": StepKind(Advance, "let time pass", "20m", person=False),
-    "advance_to": StepKind(AdvanceTo, "let time pass until a local time", "2026-03-02 09:00", False, "a time to come"),
-    "network": StepKind(SetNetwork, "the state of the network", "refused", False, "an exchange in this state"),
+    "advance_to": StepKind(
+        AdvanceTo, "let time pass until a local time", "2026-03-02 09:00", False, "a time in the future"
+    ),
+    "network": StepKind(SetNetwork, "set the state of the network", "refused", False, "an exchange in this state"),
     "dns": StepKind(Dns, "configure or remove the DNS server", "true"),
     "ip": StepKind(Ip, "give the printer another IPv4 or IPv6 address", "192.0.2.11"),
     "function": StepKind(Function, "switch a function on or off", "{use: TLS, on: true}"),
     "key_generation": StepKind(
         KeyGeneration,
-        "the machine's generation of keys fails, or works",
+        "make the printer's generation of keys fail, or work again",
         "fails",
         False,
-        "a key that was to be generated",
+        "a later key generation",
     ),
     "printer_clock": StepKind(
         PrinterClock,
-        "the printer's clock: a local time, or right",
+        "set the printer's clock to a local time, or right",
         "2026-03-01 08:00",
         False,
-        "a clock that shows another time",
+        "a clock that showed another time",
     ),
     "power_cut": StepKind(
         Annotated[PowerCut, Word(None, PowerCut())],
-        "the power fails, now or at a point (mfp-sim power-points)",
+        "let the power fail, now or at a point (mfp-sim power-points)",
         "{at: PKCSReq.after, off: 10m}",
         False,
-        "the power to fail",
+        "a power failure",
     ),
     "export_bundle": StepKind(ExportBundle, "batch export of the settings", "{name: settings, password: b4ndle}"),
     "import_bundle": StepKind(
         ImportBundle,
         "batch import of the settings",
         "{name: settings, password: b4ndle}",
-        premise="a file that is longer than what cut leaves of it",
+        premise="a file that is longer than cut",
     ),
     "another_printer": StepKind(
-        AnotherPrinter, "go on with another machine", "{profile: canon-legacy, serial: MFP00002}", person=False
+        AnotherPrinter, "continue with another printer", "{profile: canon-legacy, serial: MFP00002}", person=False
     ),
     "ca_operator": StepKind(
         OperatorActs(),
-        "the CA's operator does something (see below)",
+        "let the CA's operator act (see below)",
         '{approve: "CN=*"}',
         False,
-        "something that it fits",
+        "something that the pattern matches",
     ),
     "ca_script": StepKind(
         CaScript,
-        "another script for the CA",
+        "replace the CA's script",
         "[{when: {type: CertPoll}, then: success}]",
         False,
-        "rules, or some that they replace",
+        "rules, before or after",
     ),
 }
 WORLD = ("advance", "network", "another_printer", "ca_operator", "ca_script")

@@ -155,7 +155,7 @@ class World:
         """
         if instant > self.end:
             raise BoundExceeded(
-                f"the scenario goes on beyond its bound of {self.setting.virtual_seconds / 86400:g} days",
+                f"the scenario exceeds its bound of {self.setting.virtual_seconds / 86400:g} days",
                 remedy="raise bounds.virtual",
             )
 
@@ -261,8 +261,8 @@ def directories(base: Path, *, fresh: bool) -> Iterator[Storages]:
         storage = DirectoryStorage(directory, reach=lambda name: points.reach(f"state-{name}"))
         leaving.callback(storage.close)
         if fresh and storage.load() is not None:
-            text = f"{directory} has the state of an earlier run, and a simulated CA does not remember that one"
-            raise UsageError(text, remedy="take another --state-dir")
+            text = f"{directory} has the state of an earlier run, which a simulated CA does not remember"
+            raise UsageError(text, remedy="choose another --state-dir")
         return storage
 
     with contextlib.ExitStack() as leaving:
@@ -315,5 +315,5 @@ def _communicate(printer: Printer, setup: PrinterSetup, url: str | None) -> None
     except Refused as refusal:
         if present is None:
             raise
-        text = f"the stored printer is set up for {present.url}, and {refusal.message}"
-        raise UsageError(text, remedy="take another --state-dir") from None
+        text = f"the stored printer is set up for {present.url}, but {refusal.message}"
+        raise UsageError(text, remedy="choose another --state-dir") from None

@@ -37,5 +37,5 @@ def content_keys_beside(file: Path) -> tuple[bytes, ...]:
     except ValueError:
         key = b""
     if len(key) not in KEY_LENGTHS:
-        raise UsageError(f"{beside} holds no content key in hexadecimal", remedy="remove the file")
+        raise UsageError(f"{beside} is not a content key in hexadecimal", remedy="remove the file")
     return (key,)

@@ -207,7 +207,7 @@ class PowerLost(Refused):
     """
 
     def __init__(self, point: str, off_seconds: float | None = None) -> None:
-        super().__init__("power-lost", f"the power failed at {point}", remedy="switch the machine on again")
+        super().__init__("power-lost", f"the power failed at {point}", remedy="switch the printer on again")
         self.point, self.off_seconds = point, off_seconds
 
 

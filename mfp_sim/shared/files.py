@@ -61,9 +61,9 @@ def rsa_key_of(path: Path) -> RSAPrivateKey:
     try:
         key = load_pem_private_key(octets_of(path, _KEY), None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
-        raise UsageError(f"{path} is not a private key without password in PEM") from None
+        raise UsageError(f"{path} is not a PEM private key without a password") from None
     if not isinstance(key, RSAPrivateKey):
-        raise UsageError(f"{path} is not an RSA key; SCEP envelopes are for RSA keys")
+        raise UsageError(f"{path} is not an RSA key, which SCEP envelopes need")
     return key
 
 
@@ -75,8 +75,8 @@ def write_certificate(path: Path, der: bytes, option: str) -> None:
     """
     try:
         if path.is_file() and not _ONE_CERTIFICATE.fullmatch(path.read_bytes()):
-            text = f"{path} is there already, and is not one certificate in PEM"
-            raise UsageError(text, remedy=f"give {option} another name; other files are not overwritten")
+            text = f"{path} exists already and is not a single PEM certificate"
+            raise UsageError(text, remedy=f"give {option} another name: only a certificate is overwritten")
         path.write_text(ssl.DER_cert_to_PEM_cert(der), "ascii")
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror}") from None

@@ -26,7 +26,7 @@ def listen(host: str, port: int, *, port_option: str = "--port") -> socket.socke
         )[0]
         listener = socket.socket(family, kind, protocol)
     except (OSError, OverflowError, UnicodeError) as error:
-        remedy = f"{host!r} is not an address of this machine, nor a name of one: choose another --host"
+        remedy = f"{host!r} is neither an address of this machine nor a name for one: choose another --host"
         raise UsageError(f"{told}: {reason_of(error)}", remedy=remedy) from None
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -36,9 +36,9 @@ def listen(host: str, port: int, *, port_option: str = "--port") -> socket.socke
         listener.close()
         remedies = {
             errno.EADDRNOTAVAIL: f"{host!r} is not an address of this machine: choose another --host, or leave it out",
-            errno.EACCES: f"ports below 1024 need rights: choose another {port_option}, or 0 for any free one",
+            errno.EACCES: f"ports below 1024 need privileges: choose another {port_option}, or 0 for any free port",
         }
-        usual = f"another program listens there: stop it, or choose another {port_option}, or 0 for any free one"
+        usual = f"another program uses the port: stop it, or choose another {port_option}, or 0 for any free port"
         remedy = remedies.get(getattr(error, "errno", None) or 0, usual)
         raise UsageError(f"{told}: {reason_of(error)}", remedy=remedy) from None
     return listener

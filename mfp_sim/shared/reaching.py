@@ -23,32 +23,32 @@ from mfp_sim.shared.secret_options import read_secret
 __all__ = ["DIRECTLY", "REACH_OPTIONS", "Proxy", "Reach", "asked_for", "basic", "reach_of"]
 
 REACH_OPTIONS: Final[Mapping[str, Mapping[str, Any]]] = {
-    "tls-ca": {"type": Path, "metavar": "FILE", "help": "trust these CAs for TLS, PEM, instead of the system's"},
+    "tls-ca": {"type": Path, "metavar": "FILE", "help": "PEM file of CAs to trust for TLS, instead of the system's"},
     "tls-insecure": {"action": "store_true", "help": "do not check the server's TLS certificate; the report says so"},
-    "tls-cert": {"type": Path, "metavar": "FILE", "help": "client certificate for TLS and its chain, PEM"},
+    "tls-cert": {"type": Path, "metavar": "FILE", "help": "PEM file with a TLS client certificate and its chain"},
     "tls-key": {
         "type": Path,
         "metavar": "FILE",
-        "help": "its private key, PEM; without it, the key is in the same file",
+        "help": "PEM file with its private key (default: the file of --tls-cert)",
     },
     "tls-key-password-file": {"type": Path, "metavar": "FILE", "help": "file with the password of that key"},
     "tls-key-password-env": {"metavar": "NAME", "help": "environment variable with the password of that key"},
     "proxy": {
         "metavar": "URL",
-        "help": "http://[user:password@]host:port (default: http_proxy, https_proxy, no_proxy)",
+        "help": "http://[user:password@]host:port (default: from http_proxy, https_proxy, no_proxy)",
     },
-    "no-proxy": {"action": "store_true", "help": "no proxy, whatever the environment says"},
+    "no-proxy": {"action": "store_true", "help": "use no proxy, even if the environment names one"},
     "http-login-file": {
         "type": Path,
         "metavar": "FILE",
         "help": "file with user:password for HTTP basic authentication",
     },
-    "http-login-env": {"metavar": "NAME", "help": "environment variable with user:password for it"},
+    "http-login-env": {"metavar": "NAME", "help": "environment variable with that user:password"},
     "header": {
         "action": "append",
         "default": [],
         "metavar": "'NAME: VALUE'|@FILE",
-        "help": "a further field of each request, or a file of them (repeatable); values are kept secret",
+        "help": "add a header field to each request, or those in a file (repeatable); values are kept secret",
     },
 }
 """The options by name, in the words of ``argparse``, which pytest's ``addoption`` knows too."""
@@ -142,7 +142,7 @@ class Reach:
         if self.login:
             found["HTTP login"] = "basic authentication"
         if self.fields:
-            found["further fields"] = ", ".join(name for name, _ in self.fields)
+            found["added fields"] = ", ".join(name for name, _ in self.fields)
         return found
 
 
@@ -174,15 +174,15 @@ def reach_of(options: object, prefix: str = "") -> Reach:
 
     named = "--" + prefix.replace("_", "-")
     if given("tls_insecure") and given("tls_ca"):
-        raise UsageError(f"{named}tls-ca and {named}tls-insecure are both given", remedy="drop one")
+        raise UsageError(f"{named}tls-ca and {named}tls-insecure are both given", remedy="give only one of the two")
     if given("tls_key") and not given("tls_cert"):
-        raise UsageError("a client's TLS key is given, and no certificate", remedy=f"add {named}tls-cert FILE")
+        raise UsageError("a TLS client key is given without a certificate", remedy=f"add {named}tls-cert FILE")
     if given("proxy") and given("no_proxy"):
-        raise UsageError(f"{named}proxy and {named}no-proxy are both given", remedy="drop one")
+        raise UsageError(f"{named}proxy and {named}no-proxy are both given", remedy="give only one of the two")
     for name in ("tls_key_password", "http_login"):
         if given(f"{name}_file") and given(f"{name}_env"):
             option = f"{named}{name.replace('_', '-')}"
-            raise UsageError(f"{option}-file and {option}-env are both given", remedy="drop one")
+            raise UsageError(f"{option}-file and {option}-env are both given", remedy="give only one of the two")
     login = secret("HTTP login", "http_login")
     if login is not None and (":" not in login or not login.isprintable()):
         raise UsageError("the HTTP login is not user:password", remedy="write both, with a colon between")
@@ -229,8 +229,8 @@ def _parsed(url: str) -> SplitResult:
     except ValueError:
         raise UsageError(f"the proxy {shown!r} is not a URL", remedy="write http://host:port") from None
     if parts.scheme != "http" or not parts.hostname or port == 0:
-        remedy = "write http://host:port, or --no-proxy where the environment names one that is not meant"
-        raise UsageError(f"the proxy {shown!r} is no HTTP proxy", remedy=remedy)
+        remedy = "write http://host:port, or give --no-proxy to ignore the environment's proxy"
+        raise UsageError(f"the proxy {shown!r} is not an HTTP proxy", remedy=remedy)
     return parts
 
 
@@ -277,9 +277,9 @@ def _fields(given: list[str]) -> Iterator[tuple[str, str]]:
         for line in _lines(text[1:]) if text.startswith("@") else [text]:
             found = _FIELD.fullmatch(line)
             if found is None:
-                raise UsageError("a header is not 'Name: value' in printable ASCII", remedy="--header 'Name: value'")
+                raise UsageError("a header is not printable ASCII of this form", remedy="write --header 'Name: value'")
             if found[1].lower() in _OURS:
-                raise UsageError(f"the field {found[1]} is not for --header: each request has its own")
+                raise UsageError(f"--header cannot set {found[1]}: each request has its own")
             yield found[1], found[2]
 
 

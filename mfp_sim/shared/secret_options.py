@@ -48,7 +48,7 @@ def read_secret(
         return environment_secret(variable)
     if given == "":
         name = "challenge password" if what == "challenge" else what
-        raise UsageError(f"the {name} is empty", remedy=f"leave --{option} out where there is none")
+        raise UsageError(f"the {name} is empty", remedy=f"leave out --{option} if there is none")
     return given
 
 
@@ -76,5 +76,5 @@ def command_words(what: str, line: str) -> list[str]:
     except ValueError as error:
         raise UsageError(f"the {what} command is not readable: {str(error).lower()}") from None
     if not words:
-        raise UsageError(f"the {what} command is empty", remedy=f"leave --{what}-command out where there is none")
+        raise UsageError(f"the {what} command is empty", remedy=f"leave out --{what}-command if there is none")
     return words

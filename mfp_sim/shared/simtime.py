@@ -102,7 +102,7 @@ class FrozenClock:
 
     def __init__(self, start: datetime) -> None:
         if start.tzinfo is None:
-            raise UsageError("a frozen clock needs a start with a time zone")
+            raise UsageError("the start of a frozen clock needs a time zone")
         self._now = start.astimezone(UTC)
         self.listener: Callable[[datetime], None] | None = None
 
@@ -254,7 +254,7 @@ class Scheduler:
         if self._left <= 0:
             raise BoundExceeded(
                 f"more than {self._max} events ran; the next is {booking.label!r}",
-                remedy="raise bounds.events, or look for a loop",
+                remedy="raise bounds.events, or look for an endless loop",
             )
         self._left -= 1
         self._inside = booking.label
@@ -398,7 +398,7 @@ class PooledKeys:
         if not lines:
             raise UsageError(
                 f"the key pool has no RSA keys of {bits} bits",
-                remedy="take a length of 1024, 2048 or 4096 bits, or use `keys: generate`",
+                remedy="use 1024, 2048 or 4096 bits, or `keys: generate`",
             )
         with self._lock:
             if bits not in self._next:

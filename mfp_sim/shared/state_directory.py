@@ -64,7 +64,7 @@ class StateDirectory:
             descriptor = _lock(directory / lock)
         except OSError as error:
             if error.errno in _TAKEN:
-                remedy = f"stop the other {program} first, or take another --state-dir"
+                remedy = f"stop the other {program} first, or choose another --state-dir"
                 raise UsageError(f"{directory} is in use: another process keeps {what} there", remedy=remedy) from None
             raise UsageError(f"cannot lock {directory / lock}: {error.strerror}") from None
         self.path = directory

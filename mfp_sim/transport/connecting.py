@@ -65,7 +65,7 @@ def tls_context(reach: Reach) -> ssl.SSLContext:
         except OSError as error:
             if isinstance(error, ssl.SSLError) and _sealed(reach.key or reach.certificate):
                 text = f"the key of the client certificate {reach.key or reach.certificate} cannot be opened"
-                remedy = "give its password by --tls-key-password-file or --tls-key-password-env"
+                remedy = "give its password with --tls-key-password-file or --tls-key-password-env"
                 raise UsageError(text, remedy=remedy) from None
             raise _unusable(f"the client certificate {reach.certificate}", error) from None
     return context
@@ -134,7 +134,7 @@ def through_proxy(connection: socket.socket, proxy: Proxy, host: str, port: int,
         error.sent = False
         raise
     except OSError:
-        raise ConnectFailed(f"{where} broke the connection off") from None
+        raise ConnectFailed(f"{where} broke off the connection") from None
     if not 200 <= reply.status < 300:
         raise proxy_refusal(where, reply.status, f"connect to {server}")
 
@@ -142,9 +142,9 @@ def through_proxy(connection: socket.socket, proxy: Proxy, host: str, port: int,
 def proxy_refusal(where: str, status: int, what: str) -> ConnectFailed:
     """What an exchange ends with that a proxy does not let through."""
     if status == http.HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
-        remedy = "write http://user:password@host:port as the proxy; basic authentication is the only one known here"
-        return ConnectFailed(f"{where} wants a login", remedy=remedy)
-    return ConnectFailed(f"{where} does not {what}: HTTP {status}", remedy="--no-proxy goes there directly")
+        remedy = "write the proxy as http://user:password@host:port; only basic authentication is supported"
+        return ConnectFailed(f"{where} requires a login", remedy=remedy)
+    return ConnectFailed(f"{where} does not {what}: HTTP {status}", remedy="give --no-proxy to connect directly")
 
 
 # --- TLS --------------------------------------------------------------------------------------------------
@@ -192,15 +192,18 @@ def _chain(connection: ssl.SSLSocket) -> tuple[bytes, ...]:
     return (own,)
 
 
-_NOT_TLS: Final = ("does not speak TLS on this port", "write http:// if it speaks plain HTTP, or name the port of TLS")
+_NOT_TLS: Final = (
+    "does not speak TLS on this port",
+    "write http:// if it speaks plain HTTP, or give the port that speaks TLS",
+)
 _WANTS_CERTIFICATE: Final = (
     "wants a client certificate",
-    "give one that it knows by --tls-cert FILE, with its chain, and --tls-key FILE",
+    "give one that it trusts with --tls-cert FILE, with its chain, and --tls-key FILE",
 )
-_TRUST: Final = "give the CA that issued it by --tls-ca FILE; --tls-insecure goes on without any check"
+_TRUST: Final = "give the CA that issued it with --tls-ca FILE; --tls-insecure skips every check"
 _UNTRUSTED: Final = "shows a TLS certificate that is not trusted"
-_OLD: Final = ("speaks no version or cipher of TLS that is safe today", "let it offer TLS 1.2 or 1.3")
-_OTHER_NAME: Final = "use the name in the certificate, or have one made for this name"
+_OLD: Final = ("offers no safe version or cipher of TLS", "configure it to offer TLS 1.2 or 1.3")
+_OTHER_NAME: Final = "use the name in the certificate, or get a certificate for this name"
 
 # By X509_V_ERR_* of OpenSSL: what is wrong with the server's certificate, and what to do.
 _CERTIFICATES: Final[Mapping[int, tuple[str, str]]] = {
@@ -209,8 +212,8 @@ _CERTIFICATES: Final[Mapping[int, tuple[str, str]]] = {
     18: ("shows a TLS certificate that it signed itself", _TRUST),
     19: ("shows a TLS certificate of a CA that is not trusted", _TRUST),
     20: (
-        "shows a TLS certificate of a CA that is not known, or leaves an intermediate certificate out",
-        f"{_TRUST}; if that is the root, let the server send the whole chain",
+        "shows a TLS certificate of an unknown CA, or leaves out an intermediate certificate",
+        f"{_TRUST}; if that is the root, configure the server to send the whole chain",
     ),
     62: ("shows a TLS certificate for another host name", _OTHER_NAME),
     64: ("shows a TLS certificate for another address", _OTHER_NAME),
@@ -227,14 +230,14 @@ _REASONS: Final[Mapping[str, tuple[str, str]]] = {
     **dict.fromkeys(
         ("TLSV1_ALERT_UNKNOWN_CA", "SSLV3_ALERT_BAD_CERTIFICATE", "SSLV3_ALERT_CERTIFICATE_UNKNOWN",
          "SSLV3_ALERT_UNSUPPORTED_CERTIFICATE", "TLSV1_ALERT_ACCESS_DENIED"),
-        ("does not accept the client certificate", "give one of a CA that it knows, with the chain in the same file"),
+        ("does not accept the client certificate", "give one from a CA that it trusts, and its chain"),
     ),
     "SSLV3_ALERT_CERTIFICATE_EXPIRED": ("says that the client certificate has expired", "renew it"),
-    "SSLV3_ALERT_CERTIFICATE_REVOKED": ("says that the client certificate is revoked", "take another"),
+    "SSLV3_ALERT_CERTIFICATE_REVOKED": ("says that the client certificate is revoked", "use another"),
     "TLSV1_UNRECOGNIZED_NAME": ("knows no server of this name", "check the host name in the URL"),
     "SSLV3_ALERT_HANDSHAKE_FAILURE": (
         "refused the TLS handshake",
-        "it may want a client certificate (--tls-cert, --tls-key), or a version or cipher that is not safe today",
+        "it may require a client certificate (--tls-cert, --tls-key), or an unsafe version or cipher",
     ),
     **dict.fromkeys(
         ("TLSV1_ALERT_PROTOCOL_VERSION", "UNSUPPORTED_PROTOCOL", "NO_PROTOCOLS_AVAILABLE", "DH_KEY_TOO_SMALL",

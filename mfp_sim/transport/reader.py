@@ -168,12 +168,12 @@ def _translated(where: str, deadline: Deadline, incoming: _Incoming) -> Iterator
         if isinstance(error, http.client.IncompleteRead) and not incoming.ended:
             raise MalformedHttp(f"{where} sent a broken chunked body", sent=True) from None
         how = "closed" if incoming.ended else "reset"
-        when = f"after {incoming.count} bytes of a reply that was not whole" if incoming.count else "without a reply"
+        when = f"after {incoming.count} bytes of an incomplete reply" if incoming.count else "without a reply"
         raise ConnectionLost(f"{where} {how} the connection {when}", sent=True) from None
     except (http.client.HTTPException, ValueError) as error:
         if incoming.first == _ALERT_OF_TLS:
             text = f"{where} did not reply in HTTP: it speaks TLS on this port"
-            raise MalformedHttp(text, sent=True, remedy="the URL begins with https:// there") from None
+            raise MalformedHttp(text, sent=True, remedy="write https://") from None
         raise MalformedHttp(f"{where} did not reply in HTTP: {type(error).__name__}", sent=True) from None
 
 

@@ -132,7 +132,9 @@ class SocketClient(Sequential):
             with made as connection:
                 for octets in messages:
                     if replies and replies[-1].ends:  # whoever waits for it to happen waits for nothing
-                        raise ConnectionLost(f"{place_of(host, port)} said that the connection ends with its reply")
+                        raise ConnectionLost(
+                            f"{place_of(host, port)} announced the end of the connection with its reply"
+                        )
                     replies.append(connection.converse(octets, octets.partition(b" ")[0].decode("ascii", "replace")))
         finally:
             with self._lock:
@@ -224,7 +226,7 @@ class _Connection:
             if self.tls and not self._broken_off:
                 with suppress(OSError):
                     source.receive(1, self.deadline)  # an alert may have said why
-            raise ConnectionLost(f"{self._where} broke the connection off during the request") from None
+            raise ConnectionLost(f"{self._where} broke off the connection during the request") from None
         reply = read_reply(source, self.deadline, method, self._where)
         if self._forwarded and reply.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED and self._proxy is not None:
             place = place_of(self._proxy.host, self._proxy.port)

@@ -122,7 +122,7 @@ class Sequential:
         try:
             while not ended:
                 if not scheduler.run_next():
-                    raise RuntimeError("an exchange has begun, and nothing is booked that could end it")
+                    raise RuntimeError("an exchange has begun, but no booked event can end it")
         finally:
             under_way.cancel()
         if isinstance(ended[0], Exception):
@@ -154,7 +154,7 @@ class Overheard:
             done(result)
 
         under_way = self._wire.begin(host, port, request, timeout, overhear)
-        return _OverheardUnderWay(under_way, lambda: keep(ConnectionLost("the machine broke the exchange off")))
+        return _OverheardUnderWay(under_way, lambda: keep(ConnectionLost("the printer broke off the exchange")))
 
 
 class _OverheardUnderWay(UnderWay):

@@ -335,7 +335,7 @@ def test_the_status_page_follows_by_itself_until_told_not_to(person) -> None:
     assert someone.page.evaluate("document.body.dataset.same") == "yes"  # the page was not loaded again
     assert someone.first_row != before
     someone.page.click("#follow-button")
-    assert someone.page.inner_text("#follow-button") == "Follow again"
+    assert someone.page.inner_text("#follow-button") == "Resume updating"
 
 
 def send(someone: Person, key: dict[str, str]) -> None:
@@ -351,7 +351,7 @@ def test_the_page_comes_back_after_a_restart_by_itself(person) -> None:
     someone.log_in()
     someone.open("restart")
     someone.press("restart.device")
-    assert "The machine is off" in someone.text
+    assert "The printer is off" in someone.text
     with someone.site.held():
         someone.site.advance(60)
     someone.page.wait_for_selector("h1:has-text('Portal')", timeout=20_000)

@@ -170,7 +170,7 @@ def test_without_a_script_it_is_a_plain_page(browser, scenarios: str) -> None:
     page.goto(scenarios)
     assert page.locator(".filters:visible, button:visible").count() == 0
     assert page.locator("#matrix tbody tr:visible").count() == 4
-    assert "need a script to open" in page.inner_text("main")
+    assert "Opening them needs JavaScript" in page.inner_text("main")
     page.locator("#enrols > summary").click()
     page.locator("#enrols summary:has-text('In words')").click()
     assert "PKCSReq (POST)" in page.inner_text("#enrols .words")

@@ -64,7 +64,7 @@ def test_a_trusted_server_is_spoken_to_and_shows_what_it_is(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("kind", "made", "words"),
     [
-        ("other-pki", 0, "shows a TLS certificate of a CA that is not known"),
+        ("other-pki", 0, "shows a TLS certificate of an unknown CA"),
         ("untrusted", 0, "shows a TLS certificate that it signed itself"),
     ],
 )
@@ -173,7 +173,7 @@ def test_an_alert_of_tls_in_answer_to_plain_http_is_told_as_such() -> None:
         (b"", "broke the connection off during the TLS handshake"),
         (b"SSH-2.0-OpenSSH_9.2\r\n", "does not speak TLS on this port"),
         (bytes.fromhex("15 0303 0002 02 28"), "refused the TLS handshake"),
-        (bytes.fromhex("15 0303 0002 02 46"), "no version or cipher of TLS that is safe today"),
+        (bytes.fromhex("15 0303 0002 02 46"), "no safe version or cipher of TLS"),
         (bytes.fromhex("15 0303 0002 02 70"), "knows no server of this name"),
         (bytes.fromhex("15 0303 0002 02 50"), "failed in TLS: "),
     ],
@@ -385,7 +385,7 @@ def test_the_end_of_a_connection_is_believed_when_it_is_said(fields) -> None:
     service = Noting(HttpReply(200, headers=fields, body=b"AES"))
     octets = b"GET /scep HTTP/1.1\r\nHost: x\r\nConnection: keep-alive\r\n\r\n"
     with ServerHost(service) as host:
-        with pytest.raises(ConnectionLost, match="said that the connection ends with its reply"):
+        with pytest.raises(ConnectionLost, match="announced the end of the connection with its reply"):
             SocketClient(SystemClock()).converse(host.host, host.port, [octets, octets], 3600)
         assert len(service.asked) == 1
         assert len(SocketClient(SystemClock()).converse(host.host, host.port, [octets, octets], 20)) == 2
@@ -439,8 +439,8 @@ def test_the_whole_chain_of_a_server_is_known(pki: ClientPki) -> None:
     ("shown", "words", "remedy"),
     [
         ({}, "wants a client certificate", "--tls-cert FILE"),
-        ({"certificate": "leaf"}, "does not accept the client certificate", "with the chain in the same file"),
-        ({"certificate": "stranger"}, "does not accept the client certificate", "one of a CA that it knows"),
+        ({"certificate": "leaf"}, "does not accept the client certificate", "and its chain"),
+        ({"certificate": "stranger"}, "does not accept the client certificate", "one from a CA that it trusts"),
     ],
 )
 def test_a_server_that_takes_no_such_client_is_told(tmp_path, pki: ClientPki, shown, words: str, remedy: str) -> None:

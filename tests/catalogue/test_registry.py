@@ -70,7 +70,7 @@ def test_the_default_is_the_first_reading() -> None:
 def test_explain_an_assumption_with_its_switch() -> None:
     told = explain("A-22")
     assert told is not None
-    assert "A-22  HTTP errors and polling (assumed, not said by the manual)" in told
+    assert "A-22  HTTP errors and polling (an assumption: the manual does not say)" in told
     assert "default: none" in told
     assert "mfp-sim run --flip A-22=5xx" in told
 
@@ -105,7 +105,7 @@ def test_field_failures_say_what_was_seen_why_and_where() -> None:
         assert all(source.startswith("https://") for source in entry.sources), entry.id
     told = explain("F-K05")
     assert told is not None
-    assert "renewal trigger differs per vendor (met in the field)" in told
+    assert "renewal trigger differs per vendor (a field failure)" in told
 
 
 def test_what_the_rfc_requires_with_a_keyword_is_quoted_from_it() -> None:

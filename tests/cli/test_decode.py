@@ -74,7 +74,7 @@ def test_the_key_opens_the_envelope_and_the_challenge_is_not_shown(
 
 def test_a_closed_envelope_says_what_would_open_it(capsys: pytest.CaptureFixture[str]) -> None:
     main(["decode", str(VECTORS / "micromdm/pkcsreq.der")])
-    assert "The envelope stays closed: give the recipient's key with --key." in capsys.readouterr().out
+    assert "The envelope was not opened: give the recipient's key with --key." in capsys.readouterr().out
     main(["decode", str(VECTORS / "micromdm/pkcsreq.der"), "--key", str(VECTORS / "micromdm/client-key.pem")])
     assert "cannot be decrypted with our key" in capsys.readouterr().out
 
@@ -112,7 +112,7 @@ def test_pem_base64_and_http(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     [
         (b"", "is empty"),
         (b"\x30\x82\x10\x00\x30", "message at byte 0: expected 4096 bytes of content, got 1"),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", "there is no message in it"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", "the file contains no message"),
         (b"\x00\x01\x02", "message at byte 0: expected an element, got tag 00"),
     ],
 )
@@ -147,7 +147,7 @@ def test_diff_tells_what_differs_by_element(capsys: pytest.CaptureFixture[str]) 
 def test_diff_wants_two_of_a_kind(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "trace.jsonl").write_text('{"time": "2026-01-01T00:00:00+00:00", "kind": "x"}\n')
     assert main(["diff", str(tmp_path / "trace.jsonl"), str(VECTORS / "openssl/csr.der")]) == 2
-    assert "one file is a trace, the other is not" in capsys.readouterr().err
+    assert "only one of the two files is a trace" in capsys.readouterr().err
 
 
 def test_what_is_odd_inside_the_envelope_is_noted(capsys: pytest.CaptureFixture[str]) -> None:

@@ -93,7 +93,7 @@ def test_what_is_wrong_is_a_note(decoded, name: str, note: str) -> None:
 def test_what_was_not_verified_is_told_before_anybody_takes_silence_for_approval(decoded) -> None:
     told, shown = decoded(DATA / "csr-pss.der")
     assert told["unchecked"] == ["the signature, since id-RSASSA-PSS is not verified here"]
-    assert shown.endswith("nothing odd about what was looked at\n")
+    assert shown.endswith("nothing odd in the part that was read\n")
     told, shown = decoded(VECTORS / "openssl" / "crl.der")
     assert told["facts"]["signature"].startswith("not verified: the certificate of its issuer")
     told, shown = decoded(VECTORS / "openssl" / "csr.der")
@@ -138,14 +138,14 @@ def test_an_envelope_that_stands_alone_is_opened(decoded, tmp_path: Path) -> Non
     content = (vectors / "content.txt").read_bytes()
     assert told["facts"]["messageData"].startswith((f"{len(content)} bytes", "ASN.1"))
     assert any(element["path"].startswith("messageData") for element in told["elements"])
-    assert "stays closed" not in shown
+    assert "was not opened" not in shown
 
 
 def test_the_true_reason_why_an_envelope_stays_closed(decoded) -> None:
     key = ("--key", str(DATA / "envelope-key.pem"))
     told, shown = decoded(DATA / "envelope-without-iv.der", *key)
     assert told["closed"] == "the envelope has no IV; des-ede3-cbc needs one of 8 bytes"
-    assert f"The envelope stays closed: {told['closed']}." in shown
+    assert f"The envelope was not opened: {told['closed']}." in shown
     assert decoded(DATA / "envelope-without-iv.der")[0]["closed"] == told["closed"]  # a key would not help
     told, _ = decoded(VECTORS / "openssl" / "envelope-password.der", *key)
     assert told["closed"] == "the envelope has no RecipientInfo for our certificate; it has one by password"
@@ -160,13 +160,13 @@ def test_the_true_reason_why_an_envelope_stays_closed(decoded) -> None:
 def test_text_is_not_a_list_of_capabilities(text: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "text").write_bytes(text)
     assert main(["decode", str(tmp_path / "text")]) == 2
-    assert "this is text, and names no capability of SCEP" in capsys.readouterr().err
+    assert "this is text without any SCEP capability" in capsys.readouterr().err
 
 
 def test_what_is_not_a_keyword_among_capabilities_is_noted(decoded) -> None:
     told, _ = decoded(b"AES\nFoo\nnot one\x1b[2J\n")
     assert told["kind"] == "capabilities"
-    assert told["notes"] == ["Foo: not a keyword of RFC 8894", "'not one\\x1b[2J': not a keyword, and left aside"]
+    assert told["notes"] == ["Foo: not a keyword of RFC 8894", "'not one\\x1b[2J': not a keyword; ignored"]
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,7 @@ def test_what_is_not_a_keyword_among_capabilities_is_noted(decoded) -> None:
         ),
         (
             authority(extensions=[x509.basic_constraints_extension(True), x509.basic_constraints_extension(False)]),
-            "an extension is there twice, which RFC 5280 forbids (4.2); the last was looked at",
+            "an extension occurs twice, which RFC 5280 forbids (4.2); only the last was read",
         ),
         (authority(subject=der.sequence(der.null())), "subject: name[0] at byte 2: expected SET, got NULL"),
     ],
@@ -215,7 +215,7 @@ def test_other_structures_and_what_follows_them(decoded) -> None:
     told, _ = decoded(authority().der + b"more")
     assert told["notes"] == ["4 bytes follow the message"]
     told, _ = decoded(der.sequence(der.integer(1)))
-    assert told["notes"] == ["it is none of the structures that SCEP carries; nothing was checked"]
+    assert told["notes"] == ["SCEP does not carry such a structure; nothing was checked"]
     told, _ = decoded(der.sequence(der.sequence(der.integer(0)), der.sequence(), der.bit_string(b"")))
     assert told["kind"] == "certificate request (PKCS#10), malformed"
 
@@ -228,7 +228,7 @@ def test_a_crl_is_told_in_full(decoded) -> None:
     )  # fmt: skip
     told, shown = decoded(made.der)
     assert told["facts"]["entries"] == len(told["facts"]["revoked"]) == 60
-    assert "no nextUpdate, which RFC 5280 wants (5.1.2.5)" in told["notes"]
+    assert "no nextUpdate, which RFC 5280 requires (5.1.2.5)" in told["notes"]
     assert "… and 10 more" in shown
 
 
@@ -262,4 +262,4 @@ def test_a_signature_algorithm_that_is_not_signed_is_noted(decoded) -> None:
     inner, outer = x509.signature_algorithm(KEY, "sha256"), x509.signature_algorithm(KEY, "sha512")
     at = plain.rindex(inner)
     told, _ = decoded(plain[:at] + outer + plain[at + len(inner) :])
-    assert "the signatureAlgorithm is not the one in what is signed, which RFC 5280 wants (4.1.1.2)" in told["notes"]
+    assert "the signatureAlgorithm differs from the signed one, which RFC 5280 forbids (4.1.1.2)" in told["notes"]

@@ -80,14 +80,14 @@ def test_a_run_that_comes_twice_is_not_merged(mfp_sim, plan: Path, tmp_path: Pat
     shutil.copytree(tmp_path / "a", tmp_path / "b")
     shown = mfp_sim("fleet", "--merge", tmp_path / "a" / "fleet.json", tmp_path / "b" / "fleet.json")
     assert shown.code == 2
-    assert "has the run of seed 1" in shown.err
+    assert "both have a run with seed 1" in shown.err
 
 
 def test_reports_of_two_plans_are_not_merged(mfp_sim, plan: Path, tmp_path: Path) -> None:
     mfp_sim("fleet", plan, "--report", tmp_path / "a")
     mfp_sim("fleet", plan, "--days", "2", "--report", tmp_path / "b")
     shown = mfp_sim("fleet", "--merge", tmp_path / "a" / "fleet.json", tmp_path / "b" / "fleet.json")
-    assert (shown.code, "is of another plan than" in shown.err) == (2, True)
+    assert (shown.code, "is from another plan than" in shown.err) == (2, True)
 
 
 def test_the_smallest_ca_is_found_with_the_cliff_before_it(mfp_sim, plan: Path) -> None:
@@ -98,7 +98,7 @@ def test_the_smallest_ca_is_found_with_the_cliff_before_it(mfp_sim, plan: Path) 
     found = value["found"]
     assert {found - 1, found, found + 1} <= set(failed)
     assert f"{found:>8} {0:>10}" in shown.out
-    assert "<- the smallest that loses nobody" in shown.out
+    assert "<- the smallest without failed requests" in shown.out
 
 
 def test_more_workers_do_not_help_against_an_outage(mfp_sim, plan: Path) -> None:
@@ -112,15 +112,15 @@ def test_real_printers_agree_with_the_model(mfp_sim, plan: Path) -> None:
     shown = mfp_sim("fleet", plan, "--real", "12")
     assert shown.code == 0
     assert "with real messages" in shown.out
-    assert "the modelled printers come to the same outcomes with the same number of exchanges" in shown.out
+    assert "the modelled printers have the same outcomes, with the same number of exchanges" in shown.out
 
 
 def test_without_a_number_all_printers_of_the_plan_are_real(mfp_sim, plan: Path) -> None:
     plan.write_text(PLAN.replace("count: 30", "count: 5").replace("compare: [{adjust: true}]\n", ""))
     shown = mfp_sim("fleet", plan, "--real")
     assert "small: 5 printers" in shown.out
-    assert "it is the model that this is about" not in shown.out
-    assert "with 3 printers at the plan's CA: it is the model" in mfp_sim("fleet", plan, "--real", "3").out
+    assert "this run checks the model, not the CA" not in shown.out
+    assert "3 printers at the plan's CA: this run checks the model" in mfp_sim("fleet", plan, "--real", "3").out
 
 
 def test_too_many_real_printers(mfp_sim, plan: Path) -> None:
@@ -132,8 +132,8 @@ def test_too_many_real_printers(mfp_sim, plan: Path) -> None:
     ("words", "said"),
     [
         (["printers-09"], "did you mean 'printers-09-00'?"),
-        (["nothing-like-it"], "plans that come along: "),
-        (["printers-09-00", "midnight-herd"], "one plan at a time"),
+        (["nothing-like-it"], "plans of the package: "),
+        (["printers-09-00", "midnight-herd"], "several plans were given"),
         (["printers-09-00", "--find", "workers", "--real"], "leave out --real and --seeds"),
         (["--merge", "no.json"], "cannot read no.json"),
     ],
@@ -193,7 +193,7 @@ def test_odd_reports_are_refused(mfp_sim, tmp_path: Path) -> None:
     run = written["runs"][0]
     for runs, said in (
         ([], "has no run of the plan itself"),
-        ([run, run], "has the run of seed 1"),
+        ([run, run], "both have a run with seed 1"),
         ([{**run, "workers": 0}], "workers"),
         ([{**run, "printers": 0}], "printers"),
     ):
@@ -202,4 +202,4 @@ def test_odd_reports_are_refused(mfp_sim, tmp_path: Path) -> None:
         shown = mfp_sim("fleet", "--merge", odd)
         assert (shown.code, said in shown.err) == (2, True), shown.err
     odd.write_text(json.dumps({**written, "runs": [{**run, "outcomes": {}}]}))
-    assert "No request ended: nothing is known." in mfp_sim("fleet", "--merge", odd).out
+    assert "No request ended, so the run has no result." in mfp_sim("fleet", "--merge", odd).out

@@ -14,11 +14,11 @@ import pytest
         (["no-such-plan.yaml"], "'no-such-plan.yaml' is neither a file nor a URL"),
         (["ftp://127.0.0.1/scep"], "give the URL of the SCEP server"),
         (["http://127.0.0.1/scep", "--certificates", "1", "--processes", "2"], "1 certificates are fewer than 2"),
-        ([], "no server to load"),
+        ([], "no server was given"),
         (["https://127.0.0.1/scep", "--tls-ca", "no-such.pem"], "the CA certificates in no-such.pem cannot be read"),
         (["https://192.0.2.7/scep", "--tls-insecure"], "192.0.2.7 is 192.0.2.7, which is not this machine"),
         (["http://127.0.0.1/scep", "--proxy", "http://192.0.2.7:1"], "unrecognized argument: --proxy"),
-        (["--make-keys", "3"], "where do the keys go?"),
+        (["--make-keys", "3"], "--make-keys needs a file to write to"),
     ],
 )
 def test_what_is_refused_before_anything_is_sent(mfp_sim, words: list[str], said: str) -> None:

@@ -239,9 +239,9 @@ def test_check_tells_what_is_named_too_little_and_too_much(mfp_sim, tmp_path: Pa
     routes(tmp_path, "right", "[A-13, A-22]")
     done = mfp_sim("check", "--assumptions", tmp_path, "--jobs", jobs)
     assert done.out.splitlines() == [
-        f"{little}:1:1: little does not name A-22, and does not pass with --flip 'A-22=5xx', --flip 'A-22=all' (add A-22 to assumes)",
-        f"{much}:4:10: it names A-33, and no other reading or value of that changes its outcome (remove A-33 from assumes)",
-        "3 of 3 scenarios measured: other readings change 3 of them; 2 mistakes in assumes",
+        f"{little}:1:1: little does not name A-22, but fails with --flip 'A-22=5xx', --flip 'A-22=all' (add A-22 to assumes)",
+        f"{much}:4:10: it names A-33, but no other reading or value of that changes its outcome (remove A-33 from assumes)",
+        "3 of 3 scenarios measured. Other readings change 3 of them; 2 mistakes in assumes",
     ]
     assert (done.code, done.err) == (1, "")
     assert not (tmp_path / "examined.json").exists()
@@ -287,7 +287,7 @@ def test_check_of_assumptions_refuses_before_it_measures(mfp_sim, tmp_path: Path
 def test_a_scenario_that_fails_is_not_measured(mfp_sim, failing) -> None:
     done = mfp_sim("check", "--assumptions", failing)
     assert done.code == 1
-    assert "fails does not pass as it is, so its assumptions cannot be measured" in done.out
+    assert "fails does not pass, so its assumptions cannot be measured" in done.out
     assert "0 of 1 scenarios measured" in done.out
 
 

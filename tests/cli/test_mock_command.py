@@ -155,7 +155,7 @@ def test_a_busy_port_is_explained(capsys) -> None:
         assert main(["--port", str(port)]) == 2
     told = capsys.readouterr().err
     assert f"cannot listen on 127.0.0.1, port {port}: address already in use" in told
-    assert "choose another --port, or 0 for any free one" in told
+    assert "choose another --port, or 0 for any free port" in told
 
 
 def test_mistakes_of_a_script_file_are_told_with_their_places(tmp_path: Path, capsys) -> None:

@@ -104,7 +104,7 @@ def test_a_certificate_is_written_over_no_key(tmp_path: Path) -> None:
     run(tmp_path)  # the certificate of the last run is replaced
     for before in (pem, (tmp_path / "ca.pem").read_bytes() + pem, (tmp_path / "ca.pem").read_bytes() * 2, b"secret"):
         (tmp_path / "own.pem").write_bytes(before)
-        assert "own.pem is there already, and is not one certificate in PEM" in refused(
+        assert "own.pem exists already and is not a single PEM certificate" in refused(
             tmp_path, "--write-ca", "own.pem"
         )
         words = ("--tls", "trusted", "--tls-ca-out", "own.pem")  # the same writer

@@ -52,7 +52,7 @@ def test_packed_and_pretty(mfp_sim, reports: Path) -> None:
     assert pretty.splitlines()[1] == ' "schema_version": 3,'
     assert json.loads(pretty) == json.loads((reports / "report.json").read_text())
     done = mfp_sim("report", packed, "--pretty")
-    assert (done.code, "--pretty is for JSON" in done.err) == (2, True)
+    assert (done.code, "--pretty applies only to JSON" in done.err) == (2, True)
 
 
 def test_in_norwegian(mfp_sim, reports: Path) -> None:
@@ -121,7 +121,7 @@ def test_a_reporter_that_crashes_leaves_the_run_as_it_was(mfp_sim, request, monk
     monkeypatch.setitem(FORMATS, "html", replace(FORMATS["html"], make=crash))
     done = mfp_sim("run", request.getfixturevalue(which), "--report", tmp_path / "out")
     assert done.code == code
-    assert "report.html could not be written: ValueError: planted" in done.err
+    assert "report.html: ValueError: planted" in done.err
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"report.json", "summary.md", "junit.xml", "traces"}
 
 
@@ -150,7 +150,7 @@ def test_a_summary_page_that_cannot_be_written_stops_nothing(mfp_sim, scenario, 
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path))
     done = mfp_sim("run", scenario, "--github")
     assert done.code == 0
-    assert "GitHub was not told" in done.err
+    assert "cannot write the GitHub summary" in done.err
 
 
 def test_no_secret_is_in_any_report(mfp_sim, tmp_path: Path, failing) -> None:

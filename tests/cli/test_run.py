@@ -43,7 +43,7 @@ def test_a_failure_is_1_with_place_and_command(mfp_sim, failing) -> None:
 
 def test_a_failure_tells_what_came_before_and_nothing_after(mfp_sim, failing) -> None:
     lines = mfp_sim("run", failing).out.splitlines()
-    begin = lines.index("      what came before, the end of it")
+    begin = lines.index("      preceding events, the last 8")
     told = [line.split("  ", 1)[1].strip() for line in (text.strip() for text in lines[begin + 1 : begin + 9])]
     assert any(text == "printer <- CA   CertRep SUCCESS" for text in told)
     assert not any("expect status" in text for text in told)
@@ -53,7 +53,7 @@ def test_a_failure_tells_what_came_before_and_nothing_after(mfp_sim, failing) ->
 def test_the_first_failure_stops_if_asked_to(mfp_sim, failing, scenario) -> None:
     done = mfp_sim("run", "-x", failing, scenario)
     assert done.code == 1
-    assert "stopped at the first failure, 1 runs left out" in done.out
+    assert "stopped at the first failure; 1 runs were left out" in done.out
     assert "pass  enrols" not in done.out
 
 
@@ -129,7 +129,7 @@ class Page:
 
 
 @pytest.mark.parametrize(
-    ("status", "text"), [(404, "GetCACert gave HTTP 404"), (200, "(text/html) is not a certificate")]
+    ("status", "text"), [(404, "GetCACert returned HTTP 404"), (200, "(text/html) is not a certificate")]
 )
 def test_something_else_there_is_3(mfp_sim, scenario, status: int, text: str) -> None:
     with ServerHost(Page(status)) as host:
@@ -190,11 +190,11 @@ def test_skipping_everything_is_not_a_success(mfp_sim, tmp_path: Path, mock_url:
 @pytest.mark.parametrize(
     ("section", "told"),
     [
-        ("caps: [+SHA-512], ra: single", "it sets ca.caps, ca.ra, which a real server cannot be told"),
-        ("profile: ndes-2016", "it sets ca.profile, which a real server cannot be told"),
-        ("renewal_window: 14d", "it sets ca.renewal_window, which a real server cannot be told"),
-        ("empty_content: zero", "it sets ca.empty_content, which a real server cannot be told"),
-        ("challenge: {one_time: {}}", "it sets ca.challenge, which a real server cannot be told"),
+        ("caps: [+SHA-512], ra: single", "it sets ca.caps, ca.ra, which is impossible with a real server"),
+        ("profile: ndes-2016", "it sets ca.profile, which is impossible with a real server"),
+        ("renewal_window: 14d", "it sets ca.renewal_window, which is impossible with a real server"),
+        ("empty_content: zero", "it sets ca.empty_content, which is impossible with a real server"),
+        ("challenge: {one_time: {}}", "it sets ca.challenge, which is impossible with a real server"),
     ],
 )
 def test_what_a_real_server_cannot_be_told_skips_the_scenario(
@@ -346,7 +346,7 @@ _TROUBLED = {
     "set-up-refused": (
         "printer: {communication: {url: https://ca.example/scep}}\nsteps:\n",
         "5:32  file",
-        "the machine does not support HTTPS here (use http://)",
+        "the printer does not support HTTPS here (use http://)",
     ),
     "over-many-events": (
         "bounds: {events: 1}\n" + _SETTLED + "  - auto_request: {start: 2026-03-02 09:00, every: 1d,"
@@ -357,7 +357,7 @@ _TROUBLED = {
     "over-its-bound": (
         "bounds: {virtual: 1h}\nsteps:\n  - advance: 2h\n",
         "7:5  bounds",
-        "the scenario goes on beyond its bound of 0.0416667 days (raise bounds.virtual)",
+        "the scenario exceeds its bound of 0.0416667 days (raise bounds.virtual)",
     ),
     "unreadable": ("stps: []\nsteps:\n", "5:1  file", "unknown key 'stps' in a scenario (did you mean 'steps'?)"),
 }
@@ -450,7 +450,7 @@ def test_a_process_that_dies_is_an_error_of_the_scenario_that_it_ran(tmp_path: P
     assert done.returncode == 1, done.stderr
     assert "3 passed, 0 failed, 1 error " in done.stdout
     assert "ERR   kills\n" in done.stdout
-    assert "the process that ran it ended abruptly" in done.stdout
+    assert "the worker process ended abruptly" in done.stdout
 
 
 # --- output that cannot be written --------------------------------------------------------------------------
@@ -498,7 +498,7 @@ def test_a_full_disk_is_said_and_changes_no_verdict(words, code: int, failing, s
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert done.returncode == code
-    assert "mfp-sim: standard output could not be written to its end: No space left on device" in done.stderr
+    assert "mfp-sim: cannot write all of standard output: No space left on device" in done.stderr
 
 
 def test_a_closed_standard_output_changes_no_verdict(failing) -> None:
@@ -516,7 +516,7 @@ def test_a_state_directory_keeps_the_printer_and_must_be_a_new_one(mfp_sim, tmp_
     again = mfp_sim("run", "manual-request", "--state-dir", state)
     assert again.code == 1
     assert "has the state of an earlier run" in again.out
-    assert "take another --state-dir" in again.out
+    assert "choose another --state-dir" in again.out
     file.write_bytes(before[:-10])
     damaged = mfp_sim("run", "manual-request", "--state-dir", state)
     assert damaged.code == 1
@@ -524,7 +524,7 @@ def test_a_state_directory_keeps_the_printer_and_must_be_a_new_one(mfp_sim, tmp_
     assert file.read_bytes() == before[:-10]
     both = mfp_sim("run", "manual-request", "--state-dir", tmp_path / "b", "--repeat", "2")
     assert both.code == 2
-    assert "--repeat starts with new machines each time" in both.err
+    assert "--repeat starts with new printers each time" in both.err
 
 
 def test_a_state_directory_of_another_process_is_left_alone(mfp_sim, tmp_path: Path) -> None:
@@ -535,7 +535,7 @@ def test_a_state_directory_of_another_process_is_left_alone(mfp_sim, tmp_path: P
     done = mfp_sim("run", "manual-request", "--state-dir", tmp_path)
     assert done.code == 1
     assert f"{directory} is in use: another process keeps a printer there" in done.out
-    assert "stop the other mfp-sim first, or take another --state-dir" in done.out
+    assert "stop the other mfp-sim first, or choose another --state-dir" in done.out
     assert taken.load() is None
     taken.close()
     assert mfp_sim("run", "manual-request", "--state-dir", tmp_path).code == 0

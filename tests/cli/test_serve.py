@@ -208,9 +208,9 @@ def test_a_port_in_use_is_explained(mfp_sim) -> None:
 @pytest.mark.parametrize(
     ("words", "text"),
     [
-        (("--clock", "frozen", "--ca", "http://x/"), "--ca goes with --clock system only"),
-        (("--clock", "system", "--speed", "2"), "--speed and --start go with a simulated clock"),
-        (("--clock", "system", "--start", "2026-03-02T08:00"), "--speed and --start go with a simulated clock"),
+        (("--clock", "frozen", "--ca", "http://x/"), "--ca works only with --clock system"),
+        (("--clock", "system", "--speed", "2"), "--speed and --start need a simulated clock"),
+        (("--clock", "system", "--start", "2026-03-02T08:00"), "--speed and --start need a simulated clock"),
         (("--start", "yesterday"), "'yesterday' is not a date and time"),
         (("--start", "0001-01-01T00:00+14:00"), "'0001-01-01T00:00+14:00' is out of range"),
         (("--start", "9999-12-31T23:59"), "a date in the years 1970 to 2199"),
@@ -219,13 +219,13 @@ def test_a_port_in_use_is_explained(mfp_sim) -> None:
         (("--ca-profile", "nonsense"), "nonsense"),
         (("--ip", "printer"), "'printer' is not an IP address"),
         (("--record", "a/b/c.yaml"), "there is no directory a/b"),
-        (("--record", "x.yaml", "--clock", "system"), "--record is for one printer"),
-        (("--record", "x.yaml", "--printers", "2"), "--record is for one printer"),
+        (("--record", "x.yaml", "--clock", "system"), "--record needs one new printer"),
+        (("--record", "x.yaml", "--printers", "2"), "--record needs one new printer"),
         (("--challenge-file", "nowhere.txt"), "cannot read the challenge file nowhere.txt"),
         (("--tls-insecure",), "--tls-insecure is for a real server (give --ca URL too)"),
         (("--pin-env", "NOT_SET_ANYWHERE"), "the environment variable NOT_SET_ANYWHERE is not set"),
         (("--host", "192.0.2.1"), "'192.0.2.1' is not an address of this machine: choose another --host"),
-        (("--host", "300.1.1.1"), "'300.1.1.1' is not an address of this machine, nor a name of one"),
+        (("--host", "300.1.1.1"), "'300.1.1.1' is neither an address of this machine nor a name for one"),
     ],
 )
 def test_mistakes_on_the_command_line(mfp_sim, words: Words, text: str) -> None:
@@ -244,7 +244,7 @@ def test_a_recording_overwrites_nothing(mfp_sim, tmp_path: Path) -> None:
     file.write_text("mine")
     done = mfp_sim("serve", "--record", file)
     assert done.code == 2
-    assert "is there already" in done.err
+    assert "exists already" in done.err
     assert file.read_text() == "mine"
 
 

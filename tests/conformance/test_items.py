@@ -67,7 +67,7 @@ def test_a_server_behind_tls_is_reached_by_the_same_options(tmp_path: Path) -> N
         assert (tmp_path / "junit.xml").read_text("utf-8").count("TLS certificate not checked") == 1
         refused = pytest_at(behind.url, tmp_path, "-k", "positive")
     assert refused.returncode not in (0, 5)
-    assert "shows a TLS certificate of a CA that is not known" in refused.stdout + refused.stderr
+    assert "shows a TLS certificate of an unknown CA" in refused.stdout + refused.stderr
 
 
 def test_a_challenge_that_cannot_be_had_ends_the_session_before_any_check(server, tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ def test_an_unchecked_certificate_is_said_first_last_and_in_the_report(behind_tl
     assert written(tmp_path)["provenance"]["options"][UNCHECKED].startswith("NOT CHECKED")
     for name in ("report.html", "summary.md"):
         said = html.unescape((tmp_path / name).read_text("utf-8"))
-        assert "The server's TLS certificate was not checked (--tls-insecure): all this may be about" in said
+        assert "The server's TLS certificate was not checked (--tls-insecure): these results may be about" in said
     suites = re.findall(r"<testsuite .*?</testsuite>", (tmp_path / "junit.xml").read_text("utf-8"), re.DOTALL)
     assert suites
     assert all(f'<property name="{UNCHECKED}" value="NOT CHECKED' in suite for suite in suites)
@@ -100,9 +100,9 @@ def test_a_page_with_challenges_that_is_not_checked_is_said_too(server, conform,
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        ((), "shows a TLS certificate of a CA that is not known"),
+        ((), "shows a TLS certificate of an unknown CA"),
         (("--tls-ca", "missing.pem"), "the CA certificates in missing.pem cannot be read: No such file or directory"),
-        (("--tls-key", "x"), "a client's TLS key is given, and no certificate"),
+        (("--tls-key", "x"), "a TLS client key is given without a certificate"),
         (("--proxy", "http://127.0.0.1:1"), "the proxy 127.0.0.1:1 refused the connection"),
     ],
 )

@@ -83,8 +83,8 @@ def test_a_server_behind_tls_is_told_with_what_it_shows(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("url", "reach", "text", "remedy"),
     [
-        ("https", Reach(), "a CA that is not known", "--tls-ca FILE"),
-        ("http", Reach(), "GetCACert gave HTTP 400", "the URL begins with https:// there"),
+        ("https", Reach(), "an unknown CA", "--tls-ca FILE"),
+        ("http", Reach(), "GetCACert returned HTTP 400", "write https://"),
     ],
 )
 def test_what_stands_between_is_told_with_its_remedy(tmp_path, url: str, reach: Reach, text: str, remedy: str) -> None:

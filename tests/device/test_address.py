@@ -57,5 +57,5 @@ def test_a_state_of_before_has_none_and_a_damaged_one_is_not_taken() -> None:
     stored = DeviceState.first().stored()
     del stored["ip"]
     assert DeviceState.from_stored(stored).ip is None
-    with pytest.raises(UsageError, match="not usable"):
+    with pytest.raises(UsageError, match="cannot be used"):
         DeviceState.from_stored({**stored, "ip": "nowhere"})

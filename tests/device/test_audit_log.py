@@ -82,7 +82,7 @@ def test_a_failure_during_the_automatic_restart_is_one_failure(machine) -> None:
 
 
 def _refused_import(world) -> None:
-    with pytest.raises(Refused, match="no bundle of settings"):
+    with pytest.raises(Refused, match="not a bundle of settings"):
         world.printer.begin_import(b"", "pw")
 
 

@@ -230,8 +230,8 @@ def test_no_two_files_have_the_same_salt_or_nonce(machine) -> None:
 @pytest.mark.parametrize(
     ("there", "here", "words"),
     [
-        ({"bundle_has_scep": False}, {}, "not in the bundle, left alone"),
-        ({}, {"bundle_has_scep": False}, "not supported by this model, left alone"),
+        ({"bundle_has_scep": False}, {}, "not in the bundle, unchanged"),
+        ({}, {"bundle_has_scep": False}, "not supported by this model, unchanged"),
     ],
 )
 def test_a_model_without_scep_in_its_bundles(machine, reading: str, there: dict, here: dict, words: str) -> None:
@@ -392,6 +392,6 @@ def test_an_import_that_the_automatic_restart_cuts_off(machine, reading: str, ur
     world.pass_time(minutes=10)
     assert world.printer.communication.url == url
     assert world.printer.auto_request.key.name == "here"
-    kept = "what had been applied stays" if reading == "partial" else "nothing was changed"
-    assert f"import of settings NG: cut off by switching off or a restart; {kept}" in world.diagnoses
+    kept = "the settings applied so far stay" if reading == "partial" else "nothing was changed"
+    assert f"import of settings NG: interrupted by switching off or a restart; {kept}" in world.diagnoses
     assert world.names == ["Default Key", "here"]

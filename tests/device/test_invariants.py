@@ -29,12 +29,12 @@ def _two(world):
 BREAKS = {
     "the certificate of 'tls' is not for its key": lambda p, d, k: _put(p, d, replace(k, private=d.private)),
     "2 keys, the limit is 1": lambda p, d, k: setattr(p, "profile", replace(p.profile, key_limit=1)),
-    "the Default Key is not there exactly once": lambda p, d, k: _put(p, k),
+    "there is not exactly one Default Key": lambda p, d, k: _put(p, k),
     "two keys have the same id": lambda p, d, k: _put(p, d, replace(k, id=d.id)),
     "2 keys for the use location TLS": lambda p, d, k: _put(p, replace(d, assigned=True), k),
     "a key is assigned to None": lambda p, d, k: _put(p, d, replace(k, use="None")),
     "more than 0 finished rows": lambda p, d, k: setattr(p, "profile", replace(p.profile, history=0)),
-    "TLS uses a key and is not switched on": lambda p, d, k: setattr(p.machine.state, "functions", frozenset()),
+    "TLS uses a key but is not switched on": lambda p, d, k: setattr(p.machine.state, "functions", frozenset()),
 }
 
 
@@ -75,16 +75,16 @@ DEFAULT = _key(1, default=True)
     [
         ([DEFAULT], [DEFAULT, _key(2, assigned=True)], False, []),
         ([DEFAULT, _key(2, assigned=True)], [DEFAULT, _key(3, assigned=True)], False, []),
-        ([DEFAULT, _key(2)], [DEFAULT], False, ["'k2' is gone, and no new key has its use"]),
+        ([DEFAULT, _key(2)], [DEFAULT], False, ["'k2' is gone, but no new key has its use"]),
         ([DEFAULT, _key(2)], [DEFAULT], True, []),
         ([DEFAULT, _key(2), _key(3)], [DEFAULT], True, ["more than one key was deleted by hand"]),
-        ([DEFAULT, _key(2)], [_key(2), _key(3)], False, ["'k1' is gone, and it is the Default Key"]),
-        ([DEFAULT, _key(2)], [_key(2)], True, ["'k1' is gone, and it is the Default Key"]),
+        ([DEFAULT, _key(2)], [_key(2), _key(3)], False, ["'k1' is gone, although it is the Default Key"]),
+        ([DEFAULT, _key(2)], [_key(2)], True, ["'k1' is gone, although it is the Default Key"]),
         (
             [DEFAULT, _key(2, use="IPSec", policy="a")],
             [DEFAULT, _key(3, use="IPSec", policy="b")],
             False,
-            ["'k2' is gone, and no new key has its use"],
+            ["'k2' is gone, but no new key has its use"],
         ),
         (
             [DEFAULT, _key(2, assigned=True)],
@@ -104,7 +104,7 @@ def _request(started: str = "now", **enrolment: str):
 
 
 NOT_BEGUN = {"started": "now", "transaction": None, "polls": 1}
-GONE = ["a request under way is gone without a row in the status"]
+GONE = ["a request in progress is gone without a row in the status"]
 
 
 @pytest.mark.parametrize(
@@ -117,11 +117,11 @@ GONE = ["a request under way is gone without a row in the status"]
         (_request(), _request("later"), [], GONE),
         (_request(), _request("later"), ["row"], []),
         (NOT_BEGUN, _request(), [], []),
-        (_request(), NOT_BEGUN, [], ["the key of a request under way is gone"]),
+        (_request(), NOT_BEGUN, [], ["the key of a request in progress is gone"]),
         (_request(), NOT_BEGUN | {"polls": 2}, [], []),
-        (_request(), _request(key="L"), [], ["the key of a request under way has changed"]),
-        (_request(), _request(csr="D"), [], ["the csr of a request under way has changed"]),
-        (_request(), _request(transaction_id="U"), [], ["the transaction_id of a request under way has changed"]),
+        (_request(), _request(key="L"), [], ["the key of a request in progress has changed"]),
+        (_request(), _request(csr="D"), [], ["the csr of a request in progress has changed"]),
+        (_request(), _request(transaction_id="U"), [], ["the transaction_id of a request in progress has changed"]),
     ],
 )
 def test_a_request_from_one_commit_to_the_next(before, after, history: list[str], found: list[str]) -> None:

@@ -191,7 +191,7 @@ def _state(*ids: int) -> dict[str, object]:
 
 @pytest.mark.parametrize(
     ("point", "found"),
-    [("commit-key-deleted.before", []), ("commit-settings.before", ["'k2' is gone, and no new key has its use"])],
+    [("commit-key-deleted.before", []), ("commit-settings.before", ["'k2' is gone, but no new key has its use"])],
 )
 def test_a_key_that_goes_is_found_unless_somebody_deleted_it(point: str, found: list[str]) -> None:
     storage, points, _ = _watched()
@@ -211,7 +211,7 @@ def test_what_is_loaded_is_the_last_state_or_the_one_that_was_being_stored() -> 
     assert storage.broken == []
     inner.commit(_state(1, 2))
     assert storage.load() == _state(1, 2)
-    assert storage.broken == ["what was loaded is neither the old state nor the new one"]
+    assert storage.broken == ["the loaded state is neither the old state nor the new one"]
 
     class Fails(MemoryStorage):
         def commit(self, state) -> None:

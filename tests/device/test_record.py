@@ -44,7 +44,7 @@ AUDIT = """\
 02 08:20:30 shutdown OK
 02 08:21:00 start OK
 02 09:04:00 export of settings OK: begun
-02 09:04:00 export of settings NG: cut off by switching off or a restart; nothing was changed
+02 09:04:00 export of settings NG: interrupted by switching off or a restart; nothing was changed
 02 09:04:00 shutdown OK
 02 09:04:00 start OK
 02 09:04:00 SCEP settings changed OK

@@ -260,5 +260,5 @@ def test_an_update_while_polling_plans_the_new_start_and_the_old_request_goes_on
 
 def test_a_machine_has_room_for_so_many_policies(machine) -> None:
     assert machine(policies=tuple(map(str, range(10)))).printer.policies[9] == "9"
-    with pytest.raises(UsageError, match="no more than 10 IPSec policies, not 11"):
+    with pytest.raises(UsageError, match="at most 10 IPSec policies, not 11"):
         machine(policies=tuple(map(str, range(11))))

@@ -40,7 +40,7 @@ def test_another_process_is_told_which_directory_and_what_to_do(holder, tmp_path
     with pytest.raises(UsageError) as caught:
         DirectoryStorage(tmp_path)
     assert caught.value.message == f"{tmp_path} is in use: another process keeps a printer there"
-    assert caught.value.remedy == "stop the other mfp-sim first, or take another --state-dir"
+    assert caught.value.remedy == "stop the other mfp-sim first, or choose another --state-dir"
     DirectoryStorage(tmp_path / "beside").commit({"a": 1})  # only that directory is taken
 
 

@@ -133,9 +133,7 @@ def test_a_file_that_is_no_state_is_told_and_left_alone(machine, tmp_path: Path,
     printer = world.make_printer()
     with pytest.raises(UsageError, match=words) as told:
         printer.power_on()
-    assert told.value.remedy == (
-        "take another --state-dir, or move the file away to start with a machine fresh from the factory"
-    )
+    assert told.value.remedy == ("choose another --state-dir, or move the file away to start with a new printer")
     assert not printer.powered
     assert (tmp_path / "printer.json").read_bytes() == content
     assert {entry.name for entry in tmp_path.iterdir()} == {"printer.json", "printer.lock"}
@@ -187,7 +185,7 @@ def _taken(octets: bytes) -> bool:
 def test_what_is_no_file_and_what_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     storage = DirectoryStorage(tmp_path)
     (tmp_path / "printer.json").mkdir()
-    with pytest.raises(UsageError, match=r"printer\.json is a link, or no file \(take another"):
+    with pytest.raises(UsageError, match=r"printer\.json is a link, or not a file \(choose another"):
         storage.load()
     (tmp_path / "printer.json").rmdir()
     storage.commit({})
@@ -241,7 +239,7 @@ def test_links_are_not_followed(tmp_path: Path) -> None:
     inside = tmp_path / "state"
     storage = DirectoryStorage(inside)
     (inside / "printer.json").symlink_to(outside)
-    with pytest.raises(UsageError, match="is a link, or no file"):
+    with pytest.raises(UsageError, match="is a link, or not a file"):
         storage.load()
     (inside / "printer.json.new").symlink_to(outside)
     storage.commit({"a": 1})
@@ -277,7 +275,7 @@ def test_a_state_with_anything_wrong_is_refused_at_boot_and_never_with_a_traceba
     for name in ("keys", "history", "audit"):
         none_at_all = encode_state({**state, name: {}})
         (tmp_path / "printer.json").write_bytes(none_at_all)
-        with pytest.raises(UsageError, match="not usable"):
+        with pytest.raises(UsageError, match="cannot be used"):
             world.make_printer().power_on()
     cases.append({**state, "keys": [{}]})
     cases.append({**state, "keys": [{**state["keys"][0], "certificate": "00"}]})

@@ -201,7 +201,7 @@ def test_every_screen_is_the_administrators(machine, screen: str, role: str) -> 
 
 def test_what_the_machine_has_not(machine) -> None:
     world = machine()
-    with pytest.raises(UsageError, match="the machine has no screen 'Fax'"):
+    with pytest.raises(UsageError, match="the printer has no screen 'Fax'"):
         world.printer.open_screen("Fax")
     for use in ("None", "SIP", "Fax"):
         with pytest.raises(Refused) as caught:

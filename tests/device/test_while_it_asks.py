@@ -251,7 +251,7 @@ def test_a_request_that_http_has_no_octets_for_ends_too(machine) -> None:
 def test_a_machine_that_is_switched_off_meanwhile_gives_no_row(machine) -> None:
     world = machine(script=SLOW)
     world.scheduler.after(10, world.printer.power_off, "somebody")
-    with pytest.raises(Refused, match="switched off meanwhile") as refused:
+    with pytest.raises(Refused, match="switched off in the meantime") as refused:
         world.printer.send_request(KEY)
     assert refused.value.reason == "powered-off"
 

@@ -114,14 +114,14 @@ def test_a_state_of_another_version_is_refused_and_left_as_it_is(tmp_path: Path)
     with pytest.raises(UsageError, match="is not a state of format 1: another version of mfp-sim wrote it"):
         state(written(tmp_path / "whole", {**whole, "format": FORMAT + 1}))
     assert b'"format": 2' in (tmp_path / "printer.json").read_bytes()
-    with pytest.raises(UsageError, match="the stored state of the printer is not usable"):
+    with pytest.raises(UsageError, match="the stored state of the printer cannot be used"):
         state(written(tmp_path / "whole", {**whole, "also": {"later": 1}}))
 
 
 def test_a_bundle_of_another_version_is_refused() -> None:
     assert bundles.MAGIC == b"MFPSIMB1"
     assert f"`{bundles.MAGIC.decode()}`" in PAGE
-    with pytest.raises(Refused, match="the file is no bundle of settings"):
+    with pytest.raises(Refused, match="the file is not a bundle of settings"):
         bundles.open_bundle(b"MFPSIMB2" + b"\0" * 100, "password")
 
 

@@ -95,8 +95,8 @@ def test_a_number_too_long_to_be_one_stays_text() -> None:
 
 def test_duplicate_keys_are_told_with_both_places_and_all_at_once() -> None:
     assert problems_of("a: 1\nb:\n  c: 1\n  c: 2\na: 3\n") == [
-        "f.yaml:4:3: the key 'c' is here twice; first at line 3",
-        "f.yaml:5:1: the key 'a' is here twice; first at line 1",
+        "f.yaml:4:3: the key 'c' occurs twice; first at line 3",
+        "f.yaml:5:1: the key 'a' occurs twice; first at line 1",
     ]
 
 

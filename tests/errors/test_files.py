@@ -37,9 +37,9 @@ def test_the_key_that_opens_envelopes(tmp_path: Path) -> None:
     file.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     assert rsa_key_of(file).private_numbers() == key.private_numbers()
     file.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"canary")))
-    with pytest.raises(UsageError, match="is not a private key without password in PEM"):
+    with pytest.raises(UsageError, match="is not a PEM private key without a password"):
         rsa_key_of(file)
     elliptic = ec.generate_private_key(ec.SECP256R1())
     file.write_bytes(elliptic.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    with pytest.raises(UsageError, match="is not an RSA key; SCEP envelopes are for RSA keys"):
+    with pytest.raises(UsageError, match="is not an RSA key, which SCEP envelopes need"):
         rsa_key_of(file)

@@ -65,7 +65,7 @@ def test_the_page_shows_advice_charts_and_figures_of_each_variation() -> None:
     plan = few(50, adjust="false", outages="{from: 2026-03-02 09:00, for: 2h, looks: silent}")
     page = as_page(_report(plan, Variation(adjust=True)))
     texts = " ".join(_read(page).texts)
-    assert "outlasts the patience of class offices" in texts
+    assert "is longer than class offices can bridge" in texts
     assert "outage: silent" in texts
     assert "adjust: true" in texts
     assert page.count("<svg") >= 3

@@ -37,7 +37,7 @@ def test_the_least_that_a_plan_needs() -> None:
         ("    every: 400d", "the interval (days) has to be from 1 to 365, not 400"),
         ("    polling: {count: 101, interval: 10m}", "the polling count has to be from 1 to 100, not 101"),
         ("    polling: {count: 3, interval: 2d}", "the interval (minutes) has to be from 1 to 1440, not 2880"),
-        ("    profile: week-before-expiry\n    every: 30d", "this model renews by the certificate's expiry"),
+        ("    profile: week-before-expiry\n    every: 30d", "this model renews before the certificate expires"),
         ("    settings: {default_timeout: 900}\n    timeout: 30s", "default_timeout is outside timeout_range"),
         ("    key_time: {least: 9s, most: 2s}", "the longest key_time is shorter than the shortest"),
         ("    ajust: true", "did you mean 'adjust'?"),
@@ -64,7 +64,7 @@ def test_what_a_machine_refuses_is_refused_at_its_place(more: str, mistake: str)
         ("outages: [{from: 2026-03-02 09:00, for: 1h, looks: dead}]", "looks has to be one of"),
         ("compare: [{}]", "a variation changes nothing"),
         ("compare: [{adjust: true}, {timeout: 20m}]", "the communication timeout (seconds) has to be from 1 to 300"),
-        ("expect: {}", "expects nothing"),
+        ("expect: {}", "has no expectation"),
     ],
 )  # fmt: skip
 def test_mistakes_elsewhere(line: str, mistake: str) -> None:
@@ -79,7 +79,7 @@ def test_all_mistakes_are_reported_at_once() -> None:
 
 def test_two_classes_of_one_name() -> None:
     found = _mistakes(PLAN + "  - {name: offices, count: 5, start: 2026-03-02 09:00}\n")
-    assert found == ["plan.yaml:5:5: there is a class 'offices' already"]
+    assert found == ["plan.yaml:5:5: the class 'offices' exists already"]
 
 
 def test_too_many_printers() -> None:

@@ -28,7 +28,7 @@ def test_an_outage_beyond_patience_and_the_polling_that_outlasts_it(looks: str) 
     plan = few(20, outages=_OUTAGE.format("60m", looks))
     (bad,) = [text for text in _told(plan) if text.startswith("bad")]
     assert (
-        "The outage of 1 h from 2026-03-02 09:00 outlasts the patience of class offices: 3 polls 10 min apart end"
+        "The outage of 1 h from 2026-03-02 09:00 is longer than class offices can bridge: 3 polls 10 min apart end"
         in bad
     )
     assert "The next attempt comes 30 d later." in bad
@@ -73,7 +73,7 @@ def test_deferred_requests() -> None:
 def test_a_challenge_that_expires() -> None:
     told = _told(few(40, ca=", challenge_lifetime: 5m"))
     assert any(
-        re.match(r"bad: \d+ requests were refused: the challenge password counts for 5 min only", t) for t in told
+        re.match(r"bad: \d+ requests were refused: the challenge password is valid for only 5 min", t) for t in told
     )
 
 
@@ -81,7 +81,7 @@ def test_a_herd_that_the_ca_cannot_serve_and_the_remedy_that_works() -> None:
     plan = few(300, adjust="false", service="4s")
     told = _told(plan)
     assert any(text.startswith("bad: ") and "ended without a reply in time" in text for text in told)
-    assert any("All 300 printers of class offices ask in the same second" in text for text in told)
+    assert any("All 300 printers of class offices send requests in the same second" in text for text in told)
     assert any("of the CA's work was for printers that had given up" in text for text in told)
     found = smallest(plan).workers
     assert found is not None
@@ -121,11 +121,13 @@ def test_printers_that_had_no_end_are_not_approved() -> None:
     run = run_fleet(plan)
     assert (run.failed, run.unended) == (0, 7)
     assert [text.partition(":")[0] for text in _told(plan)] == ["bad"]
-    assert "7 printers had not ended their first request after 1 d: the run shows nothing of them." in _told(plan)[0]
+    assert (
+        "7 printers had not ended their first request after 1 d: the run proves nothing about them." in _told(plan)[0]
+    )
     assert unmet(plan, run) == ("7 printers had not ended their first request when the time of the plan was over",)
     longer = read_plan(_TWO.format(days=20))
     assert (run_fleet(longer).unended, unmet(longer, run_fleet(longer))) == (0, ())
-    with pytest.raises(UsageError, match="7 printers do not end their first request in 1 d with 12 workers"):
+    with pytest.raises(UsageError, match="7 printers do not end their first request in 1 d even with 12 workers"):
         smallest(plan)
 
 
@@ -133,7 +135,7 @@ def test_printers_that_had_no_end_are_not_approved() -> None:
     ("every", "says"),
     [
         ("every: 30d, ", "each is without one for 10 d of every period. | every: 10d, or a validity of 60d"),
-        ("", "ask once, and the certificate is valid for 20 d. | every: an interval below the validity"),
+        ("", "ask once, and the certificate is valid for 20 d. | set every to an interval below the validity"),
     ],
 )
 def test_certificates_that_end_before_the_next_request(every: str, says: str) -> None:
@@ -148,7 +150,9 @@ def test_certificates_that_end_before_the_next_request(every: str, says: str) ->
 def test_the_polling_of_an_advice_bridges_every_outage(looks: str, minutes: int) -> None:
     plan = few(3, adjust="false", outages=_OUTAGE.format(f"{minutes}m", looks))
     failed, told = run_fleet(plan).failed, "\n".join(_told(plan))
-    match = re.search(r"outlasts the patience.*polling: \{count: (\d+), interval: (\d+)m\} would outlast it", told)
+    match = re.search(
+        r"longer than class offices can bridge.*polling: \{count: (\d+), interval: (\d+)m\} would outlast it", told
+    )
     assert bool(failed) == (match is not None), told
     if match is not None:
         polling = WrittenPolling(int(match[1]), int(match[2]))
@@ -162,7 +166,7 @@ def test_an_outage_after_the_time_of_the_plan_is_not_a_warning() -> None:
 
 def test_times_of_keys_spread_a_herd_and_a_ca_may_take_no_time() -> None:
     told = "\n".join(_told(few(300, adjust="false", service="1s", more=", key_time: {least: 0s, most: 30s}")))
-    assert "All 300 printers of class offices ask within 30 s" in told
+    assert "All 300 printers of class offices send requests within 30 s" in told
     assert "ask" not in "\n".join(_told(few(300, adjust="false", service="0s")))
 
 

@@ -49,7 +49,7 @@ def test_every_address_has_to_be_of_this_machine(addresses: list[str], allowed: 
     with pytest.raises(UsageError, match="which is not this machine") as error:
         call()
     assert refused in error.value.message
-    assert error.value.remedy == "--i-may-load-this-server, if its operator agrees"
+    assert error.value.remedy == "give --i-may-load-this-server if its operator agrees"
 
 
 def test_a_job_goes_to_other_processes_in_a_file_of_its_owner(tmp_path: Path) -> None:
@@ -79,7 +79,7 @@ def test_keys_are_of_their_owner_and_never_overwritten(tmp_path: Path) -> None:
     first, second = read_keys(file, 0, 2)
     assert first.private_numbers() != second.private_numbers()
     assert read_keys(file, 1, 1)[0].private_numbers() == second.private_numbers()
-    with pytest.raises(UsageError, match="is there already"):
+    with pytest.raises(UsageError, match="exists already"):
         make_keys(1, 2048, file, 1, told.append)
     with pytest.raises(UsageError, match="has 2 key pairs, and 3 are needed"):
         read_keys(file, 1, 2)
@@ -132,7 +132,7 @@ def test_a_result_fits_its_schema_and_reads_back(tmp_path: Path) -> None:
         (_gathered(40), 2, []),
         (_gathered(40, late=0.4), 2, ["the generator was the bottleneck: requests of 5 of 100 enrolments came"]),
         (_gathered(40, late=None), 2, []),
-        (_gathered(40), 1, ["1 of 2 workers did not come to their end"]),
+        (_gathered(40), 1, ["1 of 2 workers did not end normally"]),
         (Gathered(), 2, ["no certificate was issued"]),
         (_gathered(0, failed=3), 2, ["no certificate was issued"]),
     ],
@@ -148,14 +148,14 @@ def test_service_times_of_a_plan_are_those_of_one_client() -> None:
     times = service_of(_result(_gathered(40), job=alone))
     assert len(times.pki) == 20
     assert all(0.019 < seconds < 0.022 for seconds in times.pki)
-    with pytest.raises(UsageError, match="measured with one client and without a rate"):
+    with pytest.raises(UsageError, match="need a valid run with one client, without a rate"):
         service_of(_result(_gathered(40)))
-    with pytest.raises(UsageError, match="in a valid run without a failure"):  # a refusal is no service
+    with pytest.raises(UsageError, match="without a rate and without failures"):  # a refusal is no service
         service_of(_result(_gathered(40, failed=1), job=alone))
 
 
 def test_a_run_that_ends_short_of_its_budget_is_invalid() -> None:
-    assert _result(_gathered(40), budget=41).invalid == ("40 enrolments began, and 41 were asked for",)
+    assert _result(_gathered(40), budget=41).invalid == ("40 enrolments began, but 41 were requested",)
 
 
 def test_keys_that_could_not_all_be_made_leave_no_file(tmp_path: Path) -> None:

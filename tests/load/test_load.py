@@ -92,7 +92,7 @@ def test_over_tls(tmp_path: Path, keys: Path) -> None:
         unknown = load(tmp_path, mock.url, *words)
         assert unknown.returncode == 1
         assert "stopped: 10 enrolments failed in a row, the last with lost-ConnectFailed: 127.0.0.1:" in unknown.stdout
-        assert "shows a TLS certificate of a CA that is not known" in unknown.stdout
+        assert "shows a TLS certificate of an unknown CA" in unknown.stdout
         assert mock.bench.ca.ledger.counts["minted"] == 20
 
         unchecked = load(tmp_path, mock.url, *words, "--tls-insecure", "--json")
@@ -111,8 +111,8 @@ def test_failures_in_a_row_end_the_run(tmp_path: Path, url: str, bench: Bench, k
 def test_a_worker_that_cannot_begin_is_said(tmp_path: Path, url: str, keys: Path) -> None:
     done = load(tmp_path, url, "--challenge", CHALLENGE, "--keys", keys, "--certificates", 201)
     assert done.returncode == 1
-    assert "has 200 key pairs, and 201 are needed" in done.stdout
-    assert "1 of 1 workers did not come to their end" in done.stdout
+    assert "has 200 key pairs, but 201 are needed" in done.stdout
+    assert "1 of 1 workers did not end normally" in done.stdout
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])

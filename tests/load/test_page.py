@@ -46,9 +46,9 @@ def test_the_page_shows_rate_times_and_outcomes() -> None:
     [
         ({"tls_checked": False}, "warn", "TLS certificate was not checked"),
         ({"unanswered": 3}, "warn", "3 requests got no reply"),
-        ({"distinct": 39, "duplicates": ("a",)}, "bad", "40 certificates have 39 serial numbers: twice a"),
+        ({"distinct": 39, "duplicates": ("a",)}, "bad", "40 certificates have 39 serial numbers; duplicates: a"),
         ({"stopped": "10 failed, <b>"}, "bad", "stopped: 10 failed, &lt;b&gt;"),
-        ({"workers_done": 1}, "bad", "the run is invalid: 1 of 2 workers did not come to their end"),
+        ({"workers_done": 1}, "bad", "the run is invalid: 1 of 2 workers did not end normally"),
     ],
 )
 def test_what_has_to_be_known_stands_before_the_charts(changed: dict[str, object], tone: str, said: str) -> None:

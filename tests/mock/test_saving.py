@@ -116,7 +116,7 @@ def test_decode_and_judge_look_inside(tmp_path: Path, capsys: pytest.CaptureFixt
     beside.write_text("not a key")
     for done in (mfp_sim(["decode", str(request)]), mock(["judge", str(tmp_path / "s")])):
         assert done == 2
-    assert capsys.readouterr().err.count(f"{beside} holds no content key in hexadecimal (remove the file)") == 2
+    assert capsys.readouterr().err.count(f"{beside} is not a content key in hexadecimal (remove the file)") == 2
 
 
 def test_a_saved_exchange_over_the_control_port(tmp_path: Path) -> None:

@@ -121,11 +121,11 @@ def request_ends_without_a_row(patch: Patch) -> None:
 
 
 BUGS: dict[Callable[[Patch], None], str] = {
-    old_key_goes_before_the_new_one_is_stored: "is gone, and no new key has its use",
+    old_key_goes_before_the_new_one_is_stored: "is gone, but no new key has its use",
     limit_is_checked_for_what_is_there_now: "keys, the limit is",
     default_key_is_overwritten: "Default Key",
     old_key_keeps_its_use: "keys for the use location",
-    pending_key_is_dropped_at_the_start: "the key of a request under way is gone",
+    pending_key_is_dropped_at_the_start: "the key of a request in progress is gone",
     manual_request_is_not_locked_by_the_timer: "a manual request was sent while the timer",
     orphans_that_were_never_delivered_do_not_count: "certificates are counted wrongly",
     nobody_says_why_a_request_was_given_up: "an orphan has no cause",

@@ -99,7 +99,7 @@ def test_a_manual_request_to_the_restart(bench, key) -> None:
     assert here.printer.functions_in_use()["TLS"] == "Default Key"
     admin.post(url("restart"))
     assert admin.page.status_code == 503
-    assert "The machine is off" in admin.words
+    assert "The printer is off" in admin.words
     admin.advance("1m")
     assert here.printer.functions_in_use()["TLS"] == "tls2026"
     admin.get(url("status"))
@@ -338,7 +338,7 @@ def test_export_and_import(bench, auto) -> None:
     here.connect(admin)
     admin.post(url("auto"), auto)
     admin.post(f"{url('import-export')}/export", {"password": "b8ndle"})
-    assert "The machine cannot be operated until 2026-03-02 08:02:00" in admin.words
+    assert "The printer cannot be operated until 2026-03-02 08:02:00" in admin.words
     admin.post(url("network"), {"dns": "on"})
     assert (admin.page.status_code, admin.reason) == (409, "import-export-running")
     assert admin.get(f"{url('import-export')}/file").status_code == 404
@@ -388,7 +388,7 @@ def test_the_dns_server_lets_an_fqdn_in(bench, key) -> None:
     admin.post(url("request"), {**key, "common_name": "mfp.example"})
     assert "Successful" in admin.words
     assert (
-        "For IPPS printing from Windows the common name has to be the machine's IP address (192.0.2.10)" in admin.words
+        "For IPPS printing from Windows the common name has to be the printer's IP address (192.0.2.10)" in admin.words
     )
 
 

@@ -185,7 +185,7 @@ def test_a_file_from_elsewhere_ends_the_recording(recorded) -> None:
     here.connect(admin)
     admin.post(f"{url('import-export')}/import", {"file": (io.BytesIO(b"MFP"), "x"), "password": "p"})
     text, _ = replay()
-    assert text.startswith("# The recording ends early: a file was imported that was not exported in this session.\n")
+    assert text.startswith("# The recording ends early: an imported file was not exported in this session.\n")
 
 
 def test_a_deleted_key_is_the_same_one(recorded, key) -> None:

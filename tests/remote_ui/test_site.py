@@ -94,7 +94,7 @@ def test_the_keeper_survives_whatever_an_event_does_and_the_page_says_it(bench, 
         "internal error: ZeroDivisionError: planted",
     ]
     visitor = here.administrator()
-    assert "Something went wrong while time passed" in visitor.get(PAGES["status"].url).text
+    assert "Something went wrong at" in visitor.get(PAGES["status"].url).text
     assert "internal error: ZeroDivisionError: planted" in visitor.words
     visitor.post("/simulation/seen", {"back": PAGES["status"].url})
     assert "planted" not in visitor.words

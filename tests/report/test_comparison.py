@@ -69,7 +69,7 @@ def test_a_check_that_deviates_by_another_cause_is_not_mended() -> None:
 def test_what_is_as_it_was_is_not_told() -> None:
     found = compared(run_(ERRORS), run_(ERRORS))
     assert found.changes == ()
-    assert "All is as it was." in as_html(replace(run_(ERRORS), since=found))
+    assert "Nothing has changed." in as_html(replace(run_(ERRORS), since=found))
 
 
 def test_printers_that_changed_are_told() -> None:
@@ -80,7 +80,7 @@ def test_printers_that_changed_are_told() -> None:
 
 def test_only_two_conformance_runs_compare() -> None:
     for pair in ((scenario_run(), conformance_run()), (conformance_run(), scenario_run())):
-        with pytest.raises(UsageError, match="tells no causes"):
+        with pytest.raises(UsageError, match="lists no causes"):
             compared(*pair)
 
 

@@ -352,7 +352,7 @@ def test_the_first_page_tells_what_to_mend_first_and_the_rest_by_class() -> None
     at = [text.index(words) for words in (
         'class="letter" aria-label="Grade: D">D<', "Breaks a MUST of RFC 8894 in 1 check.", "<h2>What to do next</h2>",
         'id="cause-1"', 'id="cause-2"', 'id="cause-3"', "<h2>Hygiene</h2>", 'id="cause-4"',
-        "<h2>Policy: how the server is set up</h2>", 'id="cause-5"', "<h2>Printers</h2>", "<h2>Configuration</h2>",
+        "<h2>Policy: configuration of the server</h2>", 'id="cause-5"', "<h2>Printers</h2>", "<h2>Configuration</h2>",
         "<h2>Overview</h2>",
     )]  # fmt: skip
     assert at == sorted(at)

@@ -114,7 +114,7 @@ def test_a_field_of_a_later_version_is_passed_over() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{", "is not JSON"), ("[]", "is no report that this version reads"), ("[" * 100_000, "is not JSON"),
+        ("{", "is not JSON"), ("[]", "is not a report that this version can read"), ("[" * 100_000, "is not JSON"),
         ('{"schema_version": NaN}', "NaN is not a number"), ('{"schema_version": 1e999}', "1e999 is not a number"),
     ],
 )  # fmt: skip
@@ -180,7 +180,7 @@ def test_every_id_is_explained() -> None:
     catalogue = catalogue_of(replace(conformance_run(), flips=("A-22=5xx",)))
     assert {"SCEP-3.2.1.4-02", "F-T01", "A-22", "A-34"} <= set(catalogue)
     assert catalogue["SCEP-3.2.1.4-02"].source.startswith("RFC 8894, section 3.2.1.4")
-    assert catalogue["A-22"].source == "assumed; the manual does not say"
+    assert catalogue["A-22"].source == "an assumption: the manual does not say"
     assert catalogue["F-T01"].source.startswith("https://")
 
 

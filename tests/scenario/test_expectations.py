@@ -80,11 +80,11 @@ ROWS = {
     "auto_request": Row("{timer: true, key: dot1x}", "{timer: false}", "auto_request.timer", "False", "True"),
     "wire": Row("{operation: PKCSReq, method: POST}", "{method: GET}", "wire.method", "GET", "POST"),
     "csr": Row("{subject: CN=192.0.2.10, challenge: present}", "{challenge: absent}", "csr.challenge", "absent", "present"),
-    "sound": Row("true", "false", "sound", "False", "nothing is broken"),
+    "sound": Row("true", "false", "sound", "False", "the state is sound"),
     "bundle_report": Row("[]", "[communication settings]", "bundle_report", "['communication settings']", "[]"),
     "advice": Row("[]", "[other]", "advice", "['other']", "[]"),
     "model": Row("{name: canon-ir-adv-dx}", "{name: canon-legacy}", "model.name", "canon-legacy", "canon-ir-adv-dx"),
-    "settings_lack": Row("[other]", "[s3cret]", "settings_lack[0]", "no setting with '********'", "one has it"),
+    "settings_lack": Row("[other]", "[s3cret]", "settings_lack[0]", "no setting with '********'", "a setting contains it"),
     "storage_lacks": Row("[other]", "[s3cret]", "storage_lacks[0]", "nothing stored with '********'", "it is stored"),
     "menu": Row("{path: [Settings/Registration]}", "{path: [Nowhere]}", "menu.path", "Nowhere", "only"),
     "waiting": Row("[]", "[CN=x]", "waiting", "['CN=x']", "[]"),
@@ -144,22 +144,22 @@ def test_what_may_be_empty_says_what_that_means(field: str) -> None:
     found = list(inner(EXPECTATIONS[field].shape))
     assert [kind for kind in found if isinstance(kind, ListOf | MapOf) and not (kind.low or kind.says)] == []
     assert [kind for kind in found if isinstance(kind, Either) and kind.word.word is None and not kind.word.says] == []
-    assert [kind for kind in found if kind == kind_of(str)] == [], "text that may be empty expects nothing"
+    assert [kind for kind in found if kind == kind_of(str)] == [], "text that may be empty has no expectation"
     partial = [kind for kind in found if isinstance(kind, Record) and not kind.required]
     assert [kind.name for kind in partial if SOMETHING not in kind.constraints] == []
 
 
 EMPTY_PARTS = [
-    ("statuses", "[{}]", "an entry of statuses expects nothing (say"),
-    ("keys", "[{}]", "a key expects nothing (say"),
-    ("keys", "[{certificate: {}}]", "certificate expects nothing (say"),
-    ("keys", '[{name: ""}]', "name is empty (say what"),
-    ("audit", '[""]', "an entry of audit is empty (say what"),
-    ("audit", "[]", "audit is empty (say what"),
+    ("statuses", "[{}]", "an entry of statuses has no expectation (add"),
+    ("keys", "[{}]", "a key has no expectation (add"),
+    ("keys", "[{certificate: {}}]", "certificate has no expectation (add"),
+    ("keys", '[{name: ""}]', "name is empty (add a value"),
+    ("audit", '[""]', "an entry of audit is empty (add a value"),
+    ("audit", "[]", "audit is empty (add a value"),
     ("audit_lacks", '[""]', "an entry of audit_lacks is empty"),
     ("settings_lack", "[]", "settings_lack is empty"),
-    ("audit_entries", "{are: [{}]}", "an entry of are expects nothing"),
-    ("menu", "{path: []}", "menu expects nothing"),
+    ("audit_entries", "{are: [{}]}", "an entry of are has no expectation"),
+    ("menu", "{path: []}", "menu has no expectation"),
     ("orphans", '[""]', "an entry of orphans is empty"),
     ("wire", "{method: null}", "method has to be one of GET, POST, not nothing"),
     ("functions", "{TSL: off}", "there is no function 'TSL' (did you mean 'TLS'?)"),

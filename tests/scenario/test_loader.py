@@ -61,12 +61,12 @@ def test_six_mistakes_are_told_with_their_six_places() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
-        ("  - expect: {status: {state: successful}}\n", "", "x.yaml:11:3: the scenario expects nothing"),
-        ("name: example", "name: example\nname: again", "x.yaml:3:1: the key 'name' is here twice; first at line 2"),
+        ("  - expect: {status: {state: successful}}\n", "", "x.yaml:11:3: the scenario has no expectation"),
+        ("name: example", "name: example\nname: again", "x.yaml:3:1: the key 'name' occurs twice; first at line 2"),
         ("name: example", "name: &a example", "x.yaml:2:7: an anchor or alias is not allowed"),
         ("name: example", "name: !!python/object:os.system x", "x.yaml:2:7: a tag is not allowed"),
         ("- expect: {status", "- expects: {status", "x.yaml:12:5: unknown key 'expects' in a step"),
-        ("steps:", "steps:\n  - advance: 1s\n    refused: busy", "x.yaml:11:5: as and refused do not go with advance"),
+        ("steps:", "steps:\n  - advance: 1s\n    refused: busy", "x.yaml:11:5: advance cannot have as or refused"),
         ("why: An example.\n", "", "x.yaml:1:1: a scenario needs the key 'why'"),
         ("s3cret}\nsteps", "s3cret}\n  script: [{then: sucess}]\nsteps", "x.yaml:10:19: then has to be success"),
         ("s3cret}\nsteps", "s3cret}\n  script: [{faults: [dealy]}]\nsteps", "x.yaml:10:22: there is no fault 'dealy'"),
@@ -74,7 +74,7 @@ def test_six_mistakes_are_told_with_their_six_places() -> None:
         (
             "steps:",
             "steps:\n  - auto_request: {start: 2026-03-02 09:00, start_in: 1m}",
-            "x.yaml:11:55: start is given too; one of the two is enough",
+            "x.yaml:11:55: start is given too; give only one of the two",
         ),
     ],
 )
@@ -145,7 +145,7 @@ RANGES = {
     "a challenge of a CA that has none": (
         "steps:",
         "steps:\n  - ca_operator: {give_challenge: other}",
-        "11:35: this CA has no challenges that count once (set challenge: {one_time: {}} in the section ca)",
+        "11:35: this CA has no one-time challenges (set challenge: {one_time: {}} in the section ca)",
     ),
     "a file that nobody exports": (
         "steps:", "steps:\n  - import_bundle: {name: settings, password: b4ndle}",
@@ -182,7 +182,7 @@ def test_parameters_make_named_instances_and_an_unused_one_is_a_mistake() -> Non
     assert [scenario.name for scenario in scenarios] == ["example[one]", "example[two]"]
     assert all(run(scenario).passed for scenario in scenarios)
     assert problems(text.replace("key: second", "key: second, spare: 1")) == [
-        "x.yaml:8:37: the parameter 'spare' is not used (write $spare where it belongs)"
+        "x.yaml:8:37: the parameter 'spare' is not used (use $spare somewhere, or remove it)"
     ]
     assert "x.yaml:14:21: there is no parameter 'keys' (did you mean 'key'?)" in problems(text.replace("$key", "$keys"))
 
@@ -250,7 +250,7 @@ def test_a_bound_of_virtual_time_stops_the_run() -> None:
     (scenario,) = read_text(GOOD.replace("steps:", "bounds: {virtual: 1d}\nsteps:\n  - advance: 2d"))
     (failure,) = run(scenario).failures
     assert failure.path == "bounds"
-    assert "beyond its bound of 1 days" in failure.got
+    assert "exceeds its bound of 1 days" in failure.got
 
 
 def test_a_start_so_much_from_now() -> None:
@@ -317,9 +317,9 @@ def test_another_machine_is_like_the_first_in_what_it_does_not_say() -> None:
         (
             "{serial: SIM00001, ip: 192.0.2.11}",
             "SIM00001",
-            "7:14: another machine has the serial number 'SIM00001' too",
+            "7:14: another printer has the serial number 'SIM00001' too",
         ),
-        ("{serial: SIM00002, ip: 192.0.2.11}", "SIM2", "10:14: there is no printer 'SIM2' by then"),
+        ("{serial: SIM00002, ip: 192.0.2.11}", "SIM2", "10:14: there is no printer 'SIM2' at this step"),
         ("{serial: SIM00002, ip: 192.0.2.11}", "[SIM00001]", "10:14: printer has to be a string, not a list"),
         ("{serial: SIM00002}", "SIM00002", "7:5: a printer needs the key 'ip'"),
         ("{serial: SIM00002, ip: 9}", "SIM00002", "7:28: ip has to be a string, not 9 (put it in quotes)"),
@@ -339,7 +339,7 @@ def test_mistakes_about_several_machines(other: str, about: str, mistake: str) -
 def test_a_step_is_about_a_machine_that_is_there_by_then() -> None:
     text = SEVERAL.format(other="{serial: SIM00002, ip: 192.0.2.11}", about="SIM00003")
     more = "  - another_printer: {profile: canon-legacy, serial: SIM00003, beside: true}\n"
-    with pytest.raises(DocumentError, match="there is no printer 'SIM00003' by then"):
+    with pytest.raises(DocumentError, match="there is no printer 'SIM00003' at this step"):
         read_text(text + more)
     head, step = text.split("steps:\n")
     (scenario,) = read_text(f"{head}steps:\n{more}{step}")
@@ -349,13 +349,13 @@ def test_a_step_is_about_a_machine_that_is_there_by_then() -> None:
 @pytest.mark.parametrize("step", ["advance: 1h", "network: up", "ca_script: []", "ca_operator: {approve: x}"])
 def test_what_is_not_about_one_machine_takes_no_printer(step: str) -> None:
     text = SEVERAL.format(other="{serial: SIM00002, ip: 192.0.2.11}", about="SIM00002")
-    with pytest.raises(DocumentError, match=f"printer does not go with {step.partition(':')[0]}"):
+    with pytest.raises(DocumentError, match=f"{step.partition(':')[0]} cannot have printer"):
         read_text(f"{text}  - {step}\n    printer: SIM00002\n")
 
 
 def test_a_serial_number_is_that_of_one_machine() -> None:
     text = SEVERAL.format(other="{serial: SIM00002, ip: 192.0.2.11}", about="SIM00002")
-    with pytest.raises(DocumentError, match="another machine has the serial number 'SIM00002' too"):
+    with pytest.raises(DocumentError, match="another printer has the serial number 'SIM00002' too"):
         read_text(f"{text}  - another_printer: {{profile: canon-legacy, serial: SIM00002}}\n")
 
 

@@ -24,13 +24,13 @@ ROWS: dict[str, tuple[str, ...]] = {
         "x.yaml:7:74: count has to be an integer, not 'two'",
     ),
     "step: auto_request: {start: 2026-03-02 09:00, start_in: 3m, tmer: on}": (
-        "x.yaml:7:55: start is given too; one of the two is enough",
+        "x.yaml:7:55: start is given too; give only one of the two",
         "x.yaml:7:59: unknown key 'tmer' in auto_request (did you mean 'timer'?)",
     ),
     "step: advance: 20": ("x.yaml:7:14: advance has to be a duration such as 30s, 10m, 2h or 31d, not 20",),
     "step: power_cut: {nth: 0, off: soon, att: boot}": (
         "x.yaml:7:22: nth has to be at least 1, not 0",
-        "x.yaml:7:22: nth counts how often a point is passed: name it with at",
+        "x.yaml:7:22: nth counts the passes of a power point: name the point with at",
         "x.yaml:7:30: off has to be a duration such as 30s, 10m, 2h or 31d, not 'soon'",
         "x.yaml:7:36: unknown key 'att' in power_cut (did you mean 'at'?)",
     ),

@@ -81,7 +81,7 @@ class _Mixing(MemoryStorage):
 def test_a_storage_that_loses_something_is_found(kind: type) -> None:
     results = cut_everywhere(_scenario("manual-request"), storages=lambda number, points: kind())
     told = {text for result in results for text in result.broken}
-    assert "what was loaded is neither the old state nor the new one" in told
+    assert "the loaded state is neither the old state nor the new one" in told
 
 
 def test_the_power_may_fail_at_any_instant_of_an_exchange() -> None:
@@ -111,8 +111,8 @@ def test_an_instant_that_never_comes_is_told() -> None:
     scenario = _scenario("manual-request")
     assert power_instants(scenario, timedelta(seconds=1)) == (), "no exchange of it takes time"
     beyond = PowerInstant(1, "PKCSReq", scenario.clock + timedelta(days=9999), "SIM00001")
-    assert cut_at(scenario, beyond).broken == ("the power did not fail there",)
-    with pytest.raises(UsageError, match="more than nothing"):
+    assert cut_at(scenario, beyond).broken == ("the power did not fail at this point",)
+    with pytest.raises(UsageError, match="longer than 0"):
         power_instants(scenario, timedelta(0))
 
 
@@ -120,7 +120,7 @@ def test_a_point_that_is_never_passed_is_told() -> None:
     scenario = _scenario("manual-request")
     last = power_points(scenario)[-1]
     beyond = PowerPoint(last.number + 1, "commit-nothing.before", 1, "SIM00001")
-    assert cut_at(scenario, beyond).broken == ("the power did not fail there",)
+    assert cut_at(scenario, beyond).broken == ("the power did not fail at this point",)
 
 
 def test_a_failure_of_the_scenarios_own_does_not_take_the_place_of_ours() -> None:

@@ -36,7 +36,7 @@ MISTAKES = {
     f"auto_request: {{key: {{{KEY}, nmae: c}}}}": "unknown key 'nmae' in the key",
     f"request: {{{KEY}}}\n    refused: bussy": "refused has to be one of bad-bundle-password, ",
     "ca_operator: {revoke: 7}": "pattern has to be a string, not 7",
-    "expect: {status: {}}": "status expects nothing (say what has to be there",
+    "expect: {status: {}}": "status has no expectation (add a value",
     "expect: {status: {state: error, stat: x}}": "unknown key 'stat' in status",
     "expect: {keys: 3}": "keys has to be a list, not 3",
     "expect: {ledger: {mintd: 1}}": "unknown key 'mintd' in ledger",

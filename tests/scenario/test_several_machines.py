@@ -78,7 +78,7 @@ def test_a_request_that_is_waited_for_is_within_the_bounds_too() -> None:
     (scenario,) = read_text(f"{HEAD}bounds: {{virtual: 10s}}\n{ca}{steps}")
     (failure,) = run(scenario).failures
     assert (failure.error, failure.path) == (True, "bounds")
-    assert "the scenario goes on beyond its bound" in failure.got
+    assert "the scenario exceeds its bound" in failure.got
 
 
 def test_switching_off_a_machine_that_would_come_back_is_not_for_nothing() -> None:
@@ -86,7 +86,7 @@ def test_switching_off_a_machine_that_would_come_back_is_not_for_nothing() -> No
     (scenario,) = read_text(HEAD + steps)
     assert run(scenario).failures == ()
     (twice,) = read_text(HEAD + steps.replace("  - advance: 2h\n", "  - power_off\n"))
-    assert [failure.got for failure in run(twice).failures] == ["the machine was off already"]
+    assert [failure.got for failure in run(twice).failures] == ["the printer was off already"]
 
 
 def test_what_fails_names_the_machine_that_the_step_is_about() -> None:

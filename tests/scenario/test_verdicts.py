@@ -244,7 +244,7 @@ def test_a_key_that_does_not_fit_and_a_certificate_of_another_ca_are_seen(monkey
 # --- what is read -----------------------------------------------------------------------------------------
 
 MISTAKES = [
-    ("{}", "expect expects nothing"),
+    ("{}", "expect has no expectation"),
     ("{statuss: none}", "unknown key 'statuss' in expect (did you mean 'statuses'?)"),
     ("{status: {stat: error}}", "unknown key 'stat' in status (did you mean 'state'?)"),
     ("{status: {state: eror}}", "state has to be one of"),
@@ -257,9 +257,9 @@ MISTAKES = [
     ("{status: {details: bottom-error-404}}", "details has to be one of"),
     ("{status: {method: by-hand}}", "method has to be one of"),
     ("{status: {time: noon}}", "time has to be YYYY-MM-DD HH:MM[:SS][+HH:MM], not 'noon'"),
-    ("{status: {}}", "status expects nothing"),
+    ("{status: {}}", "status has no expectation"),
     ("{status: nothing}", "status has to be none or {state: …, details: …, time: …, key: …, method: …}, not 'nothing'"),
-    ("{statuses: [{}]}", "an entry of statuses expects nothing"),
+    ("{statuses: [{}]}", "an entry of statuses has no expectation"),
     ("{statuses: [{state: error}, {state: eror}]}", "state has to be one of"),
     ("{statuses: [{stat: error}]}", "unknown key 'stat' in an entry of statuses (did you mean 'state'?)"),
     ("{statuses: {state: error}}", "statuses has to be a list"),
@@ -296,8 +296,8 @@ MISTAKES = [
     ("{status: null}", "status has to be none or {state: …, details: …, time: …, key: …, method: …}, not nothing"),
     ("{keys: [{certificate: {issuer: null}}]}", "issuer has to be a string, not nothing"),
     ("{keys: [{use: null}]}", "use has to be one of None, TLS, IEEE 802.1X, IPSec, SIP, Device Signature, not nothing"),
-    ("{sent_at: {}}", "sent_at is empty (say what has to be there"),
-    ("{communication: {url: ''}}", "url is empty (say what has to be there"),
+    ("{sent_at: {}}", "sent_at is empty (add a value"),
+    ("{communication: {url: ''}}", "url is empty (add a value"),
 ]  # fmt: skip
 
 
@@ -339,7 +339,7 @@ def test_what_nothing_says_stands_with_its_remedy_and_its_place() -> None:
     with pytest.raises(DocumentError) as caught:
         scenario('  - expect: {audit: [""]}\n')
     assert [str(problem) for problem in caught.value.problems] == [
-        "x.yaml:11:22: an entry of audit is empty (say what has to be there, or leave it out)"
+        "x.yaml:11:22: an entry of audit is empty (add a value, or leave it out)"
     ]
 
 
@@ -416,18 +416,22 @@ URL = "http://real.example/scep"
 @pytest.mark.parametrize(
     ("steps", "ca", "reason"),
     [
-        (BY_HAND, WAITS, "it scripts the CA, which a real server does not let us do"),
-        (BY_HAND + "  - ca_script: []\n", CA, "it scripts the CA, which a real server does not let us do"),
-        (BY_HAND + "  - ca_operator: {forget: transactions}\n", CA, "it scripts the CA, which a real server does not"),
-        (BY_HAND, "ca: {profile: ndes-2016}\n", "it sets ca.profile, which a real server cannot be told"),
-        (BY_HAND, "ca: {ra: single, caps: []}\n", "it sets ca.ra, ca.caps, which a real server cannot be told"),
-        (BY_HAND, "ca: {challenge: {one_time: {}}}\n", "it sets ca.challenge, which a real server cannot be told"),
-        (BY_HAND + "  - network: refused\n", CA, "it moves the network or a fixed date, which only the simulation has"),
-        (BY_HAND + "  - advance_to: 2026-03-03 09:00\n", CA, "it moves the network or a fixed date, which only the"),
+        (BY_HAND, WAITS, "it scripts the CA, which is impossible with a real server"),
+        (BY_HAND + "  - ca_script: []\n", CA, "it scripts the CA, which is impossible with a real server"),
+        (BY_HAND + "  - ca_operator: {forget: transactions}\n", CA, "it scripts the CA, which is impossible with a"),
+        (BY_HAND, "ca: {profile: ndes-2016}\n", "it sets ca.profile, which is impossible with a real server"),
+        (BY_HAND, "ca: {ra: single, caps: []}\n", "it sets ca.ra, ca.caps, which is impossible with a real server"),
+        (BY_HAND, "ca: {challenge: {one_time: {}}}\n", "it sets ca.challenge, which is impossible with a real server"),
+        (
+            BY_HAND + "  - network: refused\n",
+            CA,
+            "it changes the network or needs a fixed date, which is only possible in the simulation",
+        ),
+        (BY_HAND + "  - advance_to: 2026-03-03 09:00\n", CA, "it changes the network or needs a fixed date, which is"),
         (
             TIMER,
             CA,
-            "its automatic request starts at 2026-03-03 09:00, which has passed (start_in counts from now)",
+            "its automatic request starts at 2026-03-03 09:00, which has passed (use start_in)",
         ),
     ],
 )
@@ -443,7 +447,7 @@ def test_what_a_real_server_cannot_do_is_skipped_with_the_reason(steps: str, ca:
 
 def test_a_url_in_the_file_is_a_real_server_too() -> None:
     result = run(scenario(BY_HAND + "  - network: refused\n", f"ca: {{url: {URL}}}\n"))
-    assert result.skipped == "it moves the network or a fixed date, which only the simulation has"
+    assert result.skipped == "it changes the network or needs a fixed date, which is only possible in the simulation"
 
 
 @pytest.mark.parametrize(
@@ -476,7 +480,7 @@ TRIED = "  - request: {name: hq1, common_name: 192.0.2.10, challenge: s3cret}\n 
 def test_a_refusal_is_judged_by_its_reason() -> None:
     (not_expected,) = run(scenario(TRIED)).failures
     assert (not_expected.step, not_expected.place, not_expected.path) == (1, PLACE.format(11), "request")
-    assert not_expected.expected == "to be carried out"
+    assert not_expected.expected == "the step is carried out"
     assert not_expected.got.startswith("refused: not-administrator (")
     assert not not_expected.error
     other = run(scenario(TRIED + "    refused: login-required\n")).failures
@@ -524,12 +528,12 @@ def test_an_exception_ends_the_run_and_says_where(monkeypatch: pytest.MonkeyPatc
     (failure,) = result.failures
     assert failure.error
     assert (failure.step, failure.place, failure.path, failure.expected) == (
-        2, PLACE.format(12), "restart", "to be carried out",
+        2, PLACE.format(12), "restart", "the step is carried out",
     )  # fmt: skip
     line = broken.__code__.co_firstlineno + 1
     assert failure.got == (
-        f"internal error: KeyError: 'no such thing' (test_verdicts.py, line {line}; MFP_SIM_DEBUG=1 shows all; "
-        "please report it)"
+        f"internal error: KeyError: 'no such thing' (test_verdicts.py, line {line}; please report it; "
+        "MFP_SIM_DEBUG=1 shows all)"
     )
     assert [record.number for record in result.steps] == [1, 2]
     assert [done.failures for done in told] == [(), (failure,)]
@@ -543,8 +547,8 @@ def test_a_bound_that_is_exceeded_is_an_error_of_bounds() -> None:
     read = scenario("  - advance: 2d\n  - expect: {powered: true}\n", CA + "bounds: {virtual: 1d}\n")
     (failure,) = run(read).failures
     assert failure.error
-    assert (failure.step, failure.path, failure.expected) == (1, "bounds", "an end within the bounds")
-    assert "beyond its bound of 1 days" in failure.got
+    assert (failure.step, failure.path, failure.expected) == (1, "bounds", "the scenario ends within its bounds")
+    assert "exceeds its bound of 1 days" in failure.got
 
 
 def test_an_error_of_ours_is_told_in_its_words_and_no_premise_is_asked_then(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -553,7 +557,7 @@ def test_an_error_of_ours_is_told_in_its_words_and_no_premise_is_asked_then(monk
 
     read = scenario("  - power_cut: {at: CertPoll.before}\n  - restart\n")
     monkeypatch.setattr(type(read.steps[1].act), "act", broken)
-    wanted = ("restart", "to be carried out", "it cannot be used (take another)")
+    wanted = ("restart", "the step is carried out", "it cannot be used (take another)")
     assert run(read).failures == (Failure(2, PLACE.format(12), *wanted, error=True),)
 
 
@@ -563,7 +567,7 @@ def test_a_set_up_that_is_refused_is_an_error_at_its_place() -> None:
     result = run(bad, seed=9, flips=("A-22",))
     (failure,) = result.failures
     assert failure.error
-    assert (failure.step, failure.path, failure.expected) == (0, "set-up", "to be carried out")
+    assert (failure.step, failure.path, failure.expected) == (0, "set-up", "the step is carried out")
     assert failure.place == read.printer.place
     assert failure.place.startswith("x.yaml:")
     assert (result.seed, result.flips, result.steps, result.events, result.virtual_seconds) == (

@@ -484,7 +484,7 @@ def test_what_get_ca_cert_gives_is_looked_at(parties) -> None:
     outcome = here.transaction.received(HttpReply(200, "", (("Content-Type", "application/x-x509-ca-cert"),), b"x"))
     assert isinstance(outcome, BadReply)
     assert outcome.reason == "bad-ca-certificates"
-    assert outcome.diagnosis.startswith("the reply to GetCACert is not usable: ")
+    assert outcome.diagnosis.startswith("the reply to GetCACert cannot be used: ")
     assert here.transaction.state is State.CA_CERT
 
 
@@ -595,7 +595,7 @@ def test_another_subject_is_noted_and_taken(parties) -> None:
     here.transaction.enrolment = replace(here.transaction.enrolment, subject=other)
     assert isinstance(here.transaction.received(reply), Issued)
     assert here.transaction.notes == [
-        Note("SCEP-3.3.2.1-12", "CertRep", "the certificate is for CN=printer-1.example, asked was CN=another")
+        Note("SCEP-3.3.2.1-12", "CertRep", "the certificate is for CN=printer-1.example, not for CN=another")
     ]
 
 

@@ -95,7 +95,7 @@ SUB, SUB_SIGNS = (_certificate("sub", "root", ca=True, usage=usage) for usage in
 SUB_BARE = _certificate("sub", "root", ca=True, usage=None)
 RA, RA_SIGNS, RA_BARE = (_certificate("ra", "sub", usage=usage) for usage in (ENCRYPTS, SIGNS, None))
 RA_SIGN_ONLY = _certificate("ra-sign", "sub", usage=SIGNS)
-FINDING = "the CA's keyUsage has no keyEncipherment; enveloped to it all the same"
+FINDING = "the CA's keyUsage has no keyEncipherment; the request is enveloped to it regardless"
 
 CHOICES = {
     "the CA alone": ((ROOT,), ROOT, False),

@@ -217,7 +217,7 @@ def test_password_recipients_that_would_keep_us_busy_together_are_refused(octets
 
 def test_a_request_without_a_recipient_is_not_written(client, octets: Octets) -> None:
     request = RequestContent(MessageType.PKCS_REQ, "t", bytes(16), b"x", None)
-    with pytest.raises(UsageError, match="a request has a recipient"):
+    with pytest.raises(UsageError, match="a request needs a recipient"):
         messages.encode_request(request, signer_key=client.key, signer_certificate=client.certificate, octets=octets)
 
 

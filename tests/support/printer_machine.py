@@ -348,8 +348,8 @@ class PrinterMachine(RuleBasedStateMachine):
         asked = self.asked
         self.do(lambda: self.printer.send_request(KeySettings("off", "192.0.2.10", challenge="s3cret")))
         self.pass_time(timedelta(seconds=off))
-        assert self.asked == asked, "something was sent by a machine that is off"
-        assert self.storage.kept == before, "something was stored by a machine that is off"
+        assert self.asked == asked, "something was sent by a printer that is off"
+        assert self.storage.kept == before, "something was stored by a printer that is off"
         self.printer.power_on()
         assert before is not None
         if self.printer.powered:
@@ -376,7 +376,7 @@ class PrinterMachine(RuleBasedStateMachine):
         )
         assert printer.key_list()[0].private.hex() == stored["keys"][0]["private"]
         if stored["request"] is not None:
-            assert printer.status()[0].state == "processing", "the request under way is gone after the start"
+            assert printer.status()[0].state == "processing", "the request in progress is gone after the start"
 
     # --- what holds ---------------------------------------------------------------------------------------
 

@@ -137,7 +137,7 @@ def explain(identifier: str) -> str | None:
     """An id in words, or None when the catalogues do not know it."""
     if identifier in assumptions():
         entry = assumptions()[identifier]
-        lines = [f"{entry.id}  {entry.title} (assumed, not said by the manual)", f"  {entry.text}"]
+        lines = [f"{entry.id}  {entry.title} (an assumption: the manual does not say)", f"  {entry.text}"]
         lines.append(f"  default: {entry.default}")
         if entry.readings:
             others = ", ".join(entry.readings[1:])
@@ -145,9 +145,9 @@ def explain(identifier: str) -> str | None:
         return "\n".join(lines)
     if identifier in field_failures():
         failure = field_failures()[identifier]
-        lines = [f"{failure.id}  {failure.title} (met in the field)", f"  cause: {failure.cause}"]
+        lines = [f"{failure.id}  {failure.title} (a field failure)", f"  cause: {failure.cause}"]
         lines += [f"  no scenario: {failure.elsewhere}"] if failure.elsewhere else []
-        return "\n".join([*lines, *(f"  told at: {source}" for source in failure.sources)])
+        return "\n".join([*lines, *(f"  source: {source}" for source in failure.sources)])
     found = requirements().get(identifier)
     if found is None:
         return None
@@ -157,6 +157,6 @@ def explain(identifier: str) -> str | None:
     lines += [f"  level: {found.level}, on the {found.on}"] if found.level else []
     lines += [f"  check: {found.check}"] if found.check else []
     lines += [f"  fault: {found.fault}"] if found.fault else []
-    lines += [f"  rests on: {', '.join(found.derived)}"] if found.derived else []
+    lines += [f"  depends on: {', '.join(found.derived)}"] if found.derived else []
     lines += [f"  planned: {found.planned}"] if found.planned else []
     return "\n".join(lines)

@@ -24,7 +24,7 @@ Definitions = dict[str, tuple[object, Schema]]
 """The named parts of a schema: whose each is, and how it is described."""
 WRONG = type("Wrong", (), {"__repr__": lambda _: "WRONG"})()
 """What a reader gives after it has reported a mistake; None is a value."""
-REMEDY = "say what has to be there, or leave it out"
+REMEDY = "add a value, or leave it out"
 
 
 @runtime_checkable

@@ -287,7 +287,7 @@ def duration(text: str) -> float:
         raise UsageError(f"{text!r} is not a duration", remedy="write 30s, 10m, 2h or 31d")
     seconds = float(match[1]) * UNITS[match[2]]
     if seconds > LONGEST_DAYS * 86400:
-        raise UsageError(f"{text!r} is too long", remedy=f"at most {LONGEST_DAYS}d")
+        raise UsageError(f"{text!r} is too long", remedy=f"the longest is {LONGEST_DAYS}d")
     return seconds
 
 
@@ -375,7 +375,7 @@ def _convert(node: yaml.Node, file: str, problems: Problems, depth: int) -> Node
                 continue
             key = Node("scalar", key_node.value, file, key.line, key.column)
             if key.value in seen:
-                problems.add(key, f"the key {key.value!r} is here twice; first at line {seen[key.value].line}")
+                problems.add(key, f"the key {key.value!r} occurs twice; first at line {seen[key.value].line}")
             seen.setdefault(key.value, key)
             pairs.append((key, _convert(value_node, file, problems, depth + 1)))
         return Node("map", tuple(pairs), file, line, column)

@@ -177,7 +177,7 @@ def apart(first: str, second: str) -> Constraint:
 
     def check(given: Given, problems: Problems) -> None:
         if {first, second} <= given.keys.keys():
-            problems.add(given.keys[second], f"{first} is given too; one of the two is enough")
+            problems.add(given.keys[second], f"{first} is given too; give only one of the two")
 
     return Constraint({"not": {"required": [first, second]}}, check)
 

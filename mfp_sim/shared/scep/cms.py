@@ -225,7 +225,7 @@ class _Frame:
             self.trailing != 0 and ("SCEP-3-05", "signedData", f"{self.trailing} bytes follow the message"),
             self.outer.work.ber and ("SCEP-3-04", "signedData", ber),
             self.others != 0
-            and ("SCEP-3.4-03", "certificates", f"{self.others} of the entries are no X.509 certificates"),
+            and ("SCEP-3.4-03", "certificates", f"{self.others} of the entries are not X.509 certificates"),
         )
         return [*found, *(Note("SCEP-3.4-05", name, "present but empty") for name in self.empty)]
 

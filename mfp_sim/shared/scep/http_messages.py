@@ -350,7 +350,7 @@ def read_scep_query(request: HttpRequest) -> ScepQuery:
         message = _pki_message(request, message, raw, notes)
     elif message is not None:
         requirement = "SCEP-3.5.1-01" if operation == Operation.GET_CA_CAPS else "SCEP-4.2-02"
-        notes.append(f"{requirement} query: a message, which {operation or 'this'} has not")
+        notes.append(f"{requirement} query: a message, which {operation or 'this operation'} must not have")
     return ScepQuery(operation, message, tuple(notes))
 
 
@@ -364,7 +364,7 @@ def _pki_message(request: HttpRequest, in_query: bytes | None, raw: str, notes: 
         if in_query is not None:
             notes.append("SCEP-4.1-01 query: a message beside the body; the body counts")
         if request.body[:1] == b"M":  # 30 8x in base64
-            notes.append("SCEP-4.1-14 body: base64 where the bytes themselves are wanted")
+            notes.append("SCEP-4.1-14 body: base64 instead of the bytes themselves")
             return read_base64(request.body, notes)
         return request.body
     if in_query is None:

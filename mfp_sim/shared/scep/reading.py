@@ -186,7 +186,7 @@ def _content_notes(message: PkiMessage) -> list[Note]:
     stray, content = reply and not failure and fail_info is not None, "encapContentInfo"
     return notes_of(
         kind not in _TYPES and ("SCEP-3.2.1.2-03", f"{_PLACE}.messageType", f"{kind} is not assigned"),
-        letters and ("SCEP-3.2.1.1-02", f"{_PLACE}.transactionID", "letters that no PrintableString has"),
+        letters and ("SCEP-3.2.1.1-02", f"{_PLACE}.transactionID", "letters outside PrintableString"),
         message.transaction_id == "" and ("SCEP-3.2.1.1-02", f"{_PLACE}.transactionID", "empty"),
         mine is None and ("SCEP-3.2.1-04" if reply else "SCEP-3.2.1-03", nonce, "absent"),
         mine and len(mine) != 16 and ("SCEP-3.2.1-14", nonce, "not 16 bytes"),

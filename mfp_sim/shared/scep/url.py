@@ -48,7 +48,9 @@ class Url:
         before, _, after = text.rpartition("@")
         shown = f"...@{after}" if before else text  # a login may stand there, however the rest is written
         if not re.fullmatch(r"[!-~]*", text):
-            ascii_only = "write xn--... for a host name with other letters, and %XX for what else is no printable ASCII"
+            ascii_only = (
+                "write xn--... for a host name with other letters, and %XX for other characters outside printable ASCII"
+            )
             raise UsageError(f"{shown!r} is not a URL", remedy=ascii_only)
         try:
             found = cls.parse(text)
@@ -56,10 +58,10 @@ class Url:
         except ValueError:
             raise UsageError(f"{shown!r} is not a URL") from None
         if found.parts.username is not None:
-            raise UsageError("the URL has a login in it", remedy="leave it out, and give it by --http-login-env NAME")
+            raise UsageError("the URL has a login in it", remedy="leave it out, and give it with --http-login-env NAME")
         if port == 0:
             raise UsageError(
-                f"{shown!r} has no port that a server can have", remedy="name one from 1 to 65535, or none"
+                f"the port in {shown!r} is not valid", remedy="use a port from 1 to 65535, or leave it out"
             )
         if found.parts.scheme not in DEFAULT_PORTS or not found.host:
             raise UsageError(f"{shown!r} is not an http or https URL", remedy=remedy)

@@ -63,7 +63,7 @@ def encode_request(
     """
     odd = request.oddities
     if request.recipient is None and odd.password is None and not odd.unencrypted and odd.content is None:
-        raise UsageError("a request has a recipient", remedy="give one, or oddities with a password or unencrypted")
+        raise UsageError("a request needs a recipient", remedy="give one, or oddities with a password or unencrypted")
     attributes = _common(request.message_type, request.transaction_id, request.sender_nonce, request.signing_time)
     chain = [signer_certificate, *request.chain]
     return _signed(request.message_data, attributes, request, chain, signer_key, signer_certificate, octets)
