@@ -1,7 +1,7 @@
 """The first contact with a SCEP server: whether there is one at a URL, and how reports name its CA.
 
-May not judge the server. ``conformance`` makes a contact of its own, since it also checks servers that this module
-refuses. RFC 8894, 3.5.1 and 4.2.
+Must not judge the server. ``conformance`` has its own contact, because it also checks servers that this module refuses.
+RFC 8894, 3.5.1 and 4.2.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def identity_of(
     """The CA as reports name it: the issuer, and the first other certificate that is not a CA's as its RA.
 
     Args:
-        issuer: the one of ``certificates`` that issues.
+        issuer: the issuing certificate of ``certificates``.
         certificates: the certificates of GetCACert.
         capabilities: the keywords of GetCACaps.
         reply: the reply to GetCACert.
@@ -53,7 +53,7 @@ def identity_of(
 
 @dataclass(frozen=True)
 class Contact:
-    """The CA that answers, and how it is reached, in words by name."""
+    """The CA that replies, and how it is reached, in words by name."""
 
     ca: CaIdentity
     reached: Mapping[str, str]
@@ -65,7 +65,7 @@ def reached(url: str, reach: Reach, tls: TlsSession | None) -> dict[str, str]:
     Args:
         url: the server's.
         reach: as the options say.
-        tls: what the server showed in TLS; None for plain HTTP, or where TLS did not come about.
+        tls: what the server showed in TLS; None for plain HTTP, or if TLS failed.
     """
     where, found = Url.parse(url), dict(reach.told)
     proxy = reach.proxy_for(where.scheme, where.host, where.port)
@@ -93,17 +93,17 @@ def _shown(octets: bytes) -> str:
 
 
 def wants_tls(reply: HttpReply) -> bool:
-    """Whether what came over plain HTTP says that the port speaks TLS, as nginx, Apache, Go and the mock say it."""
+    """Whether a reply over plain HTTP says that the port speaks TLS, in the words of nginx, Apache, Go and the mock."""
     said = reply.body[:2000].lower()
     return reply.status == 400 and (b"https" in said or b"speaks tls" in said)
 
 
 def probe(url: str, reach: Reach = DIRECTLY) -> Contact:
-    """Ask for the CA's certificates and its capabilities; returns who answers, and how.
+    """Request the CA's certificates and capabilities; returns the CA and how it is reached.
 
     Raises:
         UsageError: ``url`` is not a URL, or neither http nor https; a file of ``reach`` cannot be used.
-        TargetError: the server does not answer, or does not speak SCEP.
+        TargetError: the server does not reply, or does not speak SCEP.
     """
     where = Url.of_server(url, remedy="write http://host/path or https://host/path")
     transport = SocketClient(SystemClock(), reach)
@@ -127,7 +127,7 @@ def probe(url: str, reach: Reach = DIRECTLY) -> Contact:
         text = f"no SCEP server at {url}: the reply to GetCACert ({kind}) is not a certificate: {error}"
         raise TargetError(text) from None
     capabilities: tuple[str, ...] = ()
-    with contextlib.suppress(TransportError):  # a server without GetCACaps is an old one, not none
+    with contextlib.suppress(TransportError):  # an old server without GetCACaps is still a server
         told = asked(Operation.GET_CA_CAPS)
         capabilities = read_capabilities(told.body).keywords if told.status == 200 else ()
     ca = identity_of(CaRoles(certificates, tolerant=True).issuer, certificates, capabilities, reply)

@@ -1,8 +1,8 @@
 """The kinds of events: a class each, with its name in a trace, its fields, and whose words they hold.
 
 The code that does something makes an event; reports and expectations read it. The class is the one description of the
-kind: the table in the documentation is made from it too. A trace that was read back may come from anybody, so reading
-is lenient: a kind that is not known is :class:`Unknown`, and a field that is missing or odd has its default.
+kind: the table in the documentation is made from it too. A trace that is read back may come from anyone, so reading is
+lenient: an unknown kind becomes `Unknown`, and a missing or odd field gets its default.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ __all__ = [
 ]
 
 BY_HAND = "by hand"
-"""The ``point`` of a power failure that no power point caused: the plug was pulled."""
+"""The ``point`` of a power failure outside the power points: the plug was pulled."""
 START, SHUTDOWN = "start", "shutdown"
-"""The operations in the audit log with which the machine goes on and off."""
+"""The operations in the audit log when the printer is switched on and off."""
 
 _OWN = "own words"
 Own = Annotated[str, _OWN]
@@ -81,7 +81,7 @@ class StepBegun(Event, kind="step"):
 
 @dataclass(frozen=True, kw_only=True)
 class StepRefused(Event, kind="step.refused"):
-    """The machine refused what the step does."""
+    """The printer refused the action of the step."""
 
     reason: Own
     text: str
@@ -89,7 +89,7 @@ class StepRefused(Event, kind="step.refused"):
 
 @dataclass(frozen=True, kw_only=True)
 class ShownCsr:
-    """What a CSR asks for; of the challenge only whether there is one."""
+    """The contents of a CSR; of the challenge password only whether there is one."""
 
     subject: str
     signature: Own | None
@@ -101,7 +101,7 @@ class ShownCsr:
 @dataclass(frozen=True, kw_only=True)
 class ExchangeRequest(Event, kind="exchange.request"):
     """The printer sends a request. ``transaction``, ``digest`` and ``cipher`` are of a PKIOperation, ``csr`` is what
-    a PKCSReq asks for."""
+    a PKCSReq requests."""
 
     operation: Own
     method: Own
@@ -116,7 +116,7 @@ class ExchangeRequest(Event, kind="exchange.request"):
 
 @dataclass(frozen=True, kw_only=True)
 class ExchangeReply(Event, kind="exchange.reply"):
-    """A reply has arrived. ``message`` says what a CertRep holds, ``unreadable`` why it cannot be read."""
+    """A reply has arrived. ``message`` has the contents of a CertRep, ``unreadable`` why it cannot be read."""
 
     operation: Own
     status: int
@@ -127,7 +127,7 @@ class ExchangeReply(Event, kind="exchange.reply"):
 
 @dataclass(frozen=True, kw_only=True)
 class ExchangeLost(Event, kind="exchange.lost"):
-    """No reply has come; ``sent``: the request had left."""
+    """No reply has come; ``sent``: the request had been sent."""
 
     operation: Own
     sent: bool = True
@@ -136,14 +136,14 @@ class ExchangeLost(Event, kind="exchange.lost"):
 
 @dataclass(frozen=True, kw_only=True)
 class ExchangeCut(Event, kind="exchange.cut"):
-    """The machine broke the exchange off."""
+    """The printer broke off the exchange."""
 
     operation: Own
 
 
 @dataclass(frozen=True, kw_only=True)
 class MockRequest(Event, kind="mock.request"):
-    """The mock has taken a request: an entry of its journal."""
+    """The mock has received a request: an entry of its journal."""
 
     client: str
     method: str
@@ -175,13 +175,13 @@ class AuditNote(Event, kind="printer.audit"):
 
     @property
     def power(self) -> Literal["", "off", "on"]:
-        """What it says of the power: the machine went on or off."""
+        """Whether the entry is about switching on or off."""
         return {START: "on", SHUTDOWN: "off"}.get(self.operation, "")  # type: ignore[return-value]
 
 
 @dataclass(frozen=True, kw_only=True)
 class StatusRowAdded(Event, kind="printer.status"):
-    """A request has ended, and has its row in the status."""
+    """A request has ended, with its row in the status."""
 
     state: Own
     details: Own | None = None
@@ -193,7 +193,7 @@ class StatusRowAdded(Event, kind="printer.status"):
 
 @dataclass(frozen=True, kw_only=True)
 class PollBooked(Event, kind="printer.poll-booked"):
-    """The printer will ask again: the ``poll``-th time, at the instant ``due``."""
+    """The printer will poll: for the ``poll``-th time, at the instant ``due``."""
 
     poll: int
     due: Own
@@ -208,7 +208,7 @@ class PowerFailed(Event, kind="printer.power-lost"):
 
 @dataclass(frozen=True, kw_only=True)
 class Undone(Event, kind="printer.undone"):
-    """An exception took the printer back to its last commit."""
+    """An exception reset the printer to its last commit."""
 
     error: str
 
@@ -217,12 +217,12 @@ class Undone(Event, kind="printer.undone"):
 
 
 def own_words(kind: type[Event]) -> frozenset[str]:
-    """The fields of a kind, ``csr.challenge`` for one within another, that hold words of the product's own."""
+    """The fields of a kind that contain only mfp-sim's own words; ``csr.challenge`` is a field within a field."""
     return _SHAPES[kind].own
 
 
 def content(event: Event) -> dict[str, object]:
-    """The fields as a trace has them: without those that are not there."""
+    """The fields as in a trace, without absent ones."""
     may_be_empty = _SHAPES[type(event)].may_be_empty
     return {
         name: vars(value) if isinstance(value, ShownCsr) else value
@@ -232,7 +232,7 @@ def content(event: Event) -> dict[str, object]:
 
 
 def read(name: str, data: Mapping[str, object]) -> Event:
-    """The event of that kind with that content; whatever that is."""
+    """The event of that kind with that content; accepts anything."""
     kind = KINDS.get(name)
     return Unknown(name, data) if kind is None else _read(kind, data)
 
@@ -271,7 +271,7 @@ def _own(hints: Mapping[str, Any], within: str) -> list[str]:
 
 
 def _reader(hint: Any) -> Callable[[object], object]:
-    """A reader of any value as that type; a value that is missing or odd becomes the type's default."""
+    """A reader of any value as that type; a missing or odd value becomes the type's default."""
     optional = type(None) in get_args(hint)
     (kind, *_) = get_args(hint) if optional else (hint,)
     if dataclasses.is_dataclass(kind):
@@ -289,5 +289,5 @@ _PLAIN: Mapping[Any, tuple[Callable[[object], object], object]] = {
     tuple: (lambda value: tuple(map(str, value)) if isinstance(value, list | tuple) else (), ()),
     Mapping: (lambda value: value if isinstance(value, Mapping) else None, None),
 }
-"""By type: how a value is read, and what stands for one that is missing."""
+"""By type: how a value is read, and the default for a missing one."""
 _SHAPES: Mapping[type, _Shape] = {of: _shape(of) for of in (*KINDS.values(), ShownCsr)}

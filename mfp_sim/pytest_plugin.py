@@ -6,7 +6,7 @@ sets it up::
     @pytest.mark.mfp_sim(clock="2026-03-02T08:00:00+01:00", challenge="s3cret", script="[{then: pending}]")
     def test_pending(printer, scep_ca, frozen_clock): ...
 
-Imports nothing heavy until something of it is used.
+Imports heavy modules only when they are needed.
 """
 
 from __future__ import annotations
@@ -62,13 +62,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     for name, how in REACH_OPTIONS.items():
         group.addoption(f"--scep-{name}", **how)
     group.addoption("--scep-baseline", type=Path, metavar="FILE", help="expected failures; strict both ways")
-    group.addoption("--scep-read-only", action="store_true", help="ask for no certificate at all")
-    group.addoption("--scep-keep-going", action="store_true", help="ask on after one that gives too much")
+    group.addoption("--scep-read-only", action="store_true", help="do not request any certificate")
+    group.addoption("--scep-keep-going", action="store_true", help="continue after a certificate that gives too much")
     group.addoption("--scep-strict", action="store_true", help="a warn or a finding is a failure too")
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:
-    """Whether the server is whom it says it is, where nobody looks."""
+    """A warning if the server's certificate is not checked."""
     unchecked = config.getoption("scep_url") and config.getoption("scep_tls_insecure")
     return "warning: the TLS certificate of the server is NOT CHECKED (--scep-tls-insecure)" if unchecked else None
 
@@ -81,7 +81,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With ``--scep-url`` the checks are the tests, instead of whatever else was collected."""
+    """With ``--scep-url``, the checks replace all collected tests."""
     if not config.getoption("scep_url"):
         return
     from mfp_sim.conformance.items import items_of  # noqa: PLC0415 - every pytest run loads this module
@@ -96,7 +96,7 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
 
 
 def pytest_exception_interact(node: pytest.Item, call: pytest.CallInfo[Any]) -> None:
-    """A server that is not there is told once, and not by every check."""
+    """Report a missing server once, not by every check."""
     error = call.excinfo.value if call.excinfo is not None else None
     if isinstance(error, TargetError | UsageError) and node.nodeid.startswith("scep::"):
         node.session.shouldstop = str(error)
@@ -111,7 +111,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
-    """What the ini option ``scenario_files`` names is ours, by default every ``*.scenario.yaml``."""
+    """Collect the files that the ini option ``scenario_files`` names, by default every ``*.scenario.yaml``."""
     if any(file_path.match(pattern) for pattern in parent.config.getini("scenario_files")):
         file: pytest.Collector = ScenarioFile.from_parent(parent, path=file_path)
         return file
@@ -119,7 +119,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 
 
 class ScenarioFile(pytest.File):
-    """A file of scenarios. One with mistakes is an item that fails with all of them, and interrupts no other test."""
+    """A file of scenarios. A file with mistakes is one item that fails with all of them; other tests still run."""
 
     def collect(self) -> Iterator[pytest.Item]:
         """An item for each scenario."""
@@ -137,7 +137,7 @@ class ScenarioFile(pytest.File):
 
 
 class UnreadableItem(pytest.Item):
-    """A file that is no scenario file, or one with mistakes."""
+    """A file that is not a scenario file, or has mistakes."""
 
     def __init__(self, *, error: MfpSimError, **rest: Any) -> None:
         super().__init__(**rest)
@@ -152,7 +152,7 @@ class UnreadableItem(pytest.Item):
         raise self.error
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:  # noqa: ARG002
-        """All mistakes, and what to do about a file of somebody else."""
+        """All mistakes, and what to do about a file of another tool."""
         return (
             f"{excinfo.value}\n\nIf this is not a scenario of mfp-sim, say which files are with the ini option "
             f"scenario_files (now: {' '.join(self.config.getini('scenario_files'))})."
@@ -195,7 +195,7 @@ class ScenarioItem(pytest.Item):
             raise ScenarioFailed(result)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
-        """What did not hold, and how to see more."""
+        """The failures, and how to see more."""
         if isinstance(excinfo.value, MfpSimError):
             return str(excinfo.value)
         if not isinstance(excinfo.value, ScenarioFailed):
@@ -280,7 +280,7 @@ def _world(request: pytest.FixtureRequest) -> Iterator[World]:
         world = build(scenario, seed=scenario.seed)
     except (DocumentError, UsageError) as error:
         wrong = error
-    if wrong is not None:  # outside the handler, whose error would be told as well
+    if wrong is not None:  # outside the handler, whose error would be shown as well
         pytest.fail(f"the marker mfp_sim: {wrong}", pytrace=False)
     with frozen(world):
         yield world
@@ -290,7 +290,7 @@ _MARKED = ("clock", "seed", "challenge", "script", "printer", "ca", "timezone", 
 
 
 def _marked(node: pytest.Item) -> Scenario:
-    """What the markers of a test say, the nearest last; a mistake is told as one of a scenario file would be.
+    """The set-up of a test from its markers, the nearest last; mistakes are reported as in a scenario file.
 
     Raises:
         UsageError, DocumentError: what is wrong with it.
@@ -340,7 +340,7 @@ def _marked(node: pytest.Item) -> Scenario:
 
 @pytest.fixture
 def frozen_clock(_mfp_sim_world: World) -> SimulatedTime:
-    """The simulated time that ``printer`` and ``scep_ca`` live in; ``datetime.now()`` of the test shows it too."""
+    """The simulated time of ``printer`` and ``scep_ca``; ``datetime.now()`` in the test shows it too."""
     return SimulatedTime(_mfp_sim_world)
 
 
@@ -353,5 +353,5 @@ def scep_ca(_mfp_sim_world: World) -> ScepService:
 
 @pytest.fixture
 def printer(_mfp_sim_world: World) -> Printer:
-    """A printer, switched on, whose communication settings lead to ``scep_ca``."""
+    """A printer, switched on, with communication settings for ``scep_ca``."""
     return _mfp_sim_world.printer

@@ -1,1 +1,1 @@
-"""The command line: ``main`` is the entry, ``options`` the grammar, the other modules a verb or a few each."""
+"""The command line: ``main`` is the entry point, ``options`` the grammar; each other module has one or more verbs."""

@@ -1,4 +1,4 @@
-"""``mfp-sim check --assumptions``: measures which assumptions scenarios rest on, and compares that with `assumes`."""
+"""``mfp-sim check --assumptions``: measures the assumptions that scenarios depend on, and compares with `assumes`."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ def check_assumptions(options: argparse.Namespace, chosen: Sequence[tuple[Path, 
 
     Args:
         options: ``jobs``, ``json``, ``write``.
-        chosen: each file, and the directory where a new examined.json is put for it.
+        chosen: each file, and the directory for its new examined.json.
 
     Raises:
         DocumentError: the mistakes of all files.
         UsageError: examined.json is something else, or cannot be written.
     """
     directories = dict(chosen)
-    scenarios = load_all(directories)  # tells all mistakes at once, before anything runs
+    scenarios = load_all(directories)  # reports all mistakes at once, before anything runs
     stores = {file: nearest(file.parent) or directory / FILE for file, directory in directories.items()}
     for path in set(stores.values()) if options.write else ():
         if path.exists():
-            read_file(path)  # what is something else is refused before, not after, the work
+            read_file(path)  # refuse a wrong file before the work, not after it
     progress = Console(sys.stderr)
     by_file: dict[Path, _Measured] = {}
     for number, (scenario, flips) in enumerate(zip(scenarios, _flips(scenarios, options.jobs), strict=True), 1):

@@ -1,4 +1,4 @@
-"""``mfp-sim completion SHELL``: a script that shtab makes from the grammar, so that it never lags behind."""
+"""``mfp-sim completion SHELL``: a script that shtab makes from the grammar, so that it is always up to date."""
 
 from __future__ import annotations
 

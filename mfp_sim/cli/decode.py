@@ -1,4 +1,4 @@
-"""The verb ``decode``, and ``diff`` for messages: anything that SCEP carries, readable, with what is odd about it."""
+"""The verb ``decode``, and ``diff`` for messages: shows anything that SCEP carries, and what is odd about it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _PEM = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----\s+([A-Za-z0-9+/=\s]+)-----END 
 
 @dataclass
 class Opened:
-    """What was found in a file: the bytes of one message, and how it was come by."""
+    """The contents of a file: the bytes of one message, and the wrappings around it."""
 
     octets: bytes = field(repr=False)
     wrapping: list[str] = field(default_factory=list)
@@ -45,7 +45,7 @@ def decode(options: argparse.Namespace) -> int:
     """Print a message.
 
     Raises:
-        UsageError: the file holds none that can be read; with path and offset.
+        UsageError: the file contains no readable message; with path and offset.
     """
     try:
         return _decode(options)
@@ -69,7 +69,7 @@ def _decode(options: argparse.Namespace) -> int:
 
 
 def _decode_capture(options: argparse.Namespace, octets: bytes, keys: EnvelopeKeys) -> int:
-    """Each message of a packet capture; one that is none is told as such, and the others follow."""
+    """Each message of a packet capture; an unreadable one is reported, and the others follow."""
     rows: list[dict[str, object]] = []
     for number, exchange in enumerate(captured_exchanges(octets, Path(options.file)), 1):
         request, reply = exchange.request, exchange.reply
@@ -126,13 +126,13 @@ def _read(opened: Opened, keys: EnvelopeKeys) -> tuple[dict[str, object], Iterat
 
 
 _MOST_ELEMENTS, _MOST_VALUES = 2000, 50
-"""So many elements of a message, and values of a fact, are shown to people; JSON has all."""
+"""The most elements of a message, and values of a fact, that are shown to people; JSON has all."""
 
 
 def _lines(
     opened: Opened, told: Told, elements: list[ElementValue], notes: list[str], closed: str | None
 ) -> Iterator[str]:
-    """What people are shown. All of it may come from the message, so no line steers the terminal."""
+    """The lines for people. All of it may come from the message, so no line may control the terminal."""
     yield one_line(", ".join([told.kind, *opened.wrapping, f"{len(opened.octets)} bytes"]))
     width = min(max((len(name) for name in told.facts), default=0), 40)
     for name, value in told.facts.items():
@@ -189,7 +189,7 @@ def _shown(value: object) -> str:
 
 
 def _json(found: object) -> str:
-    """JSON on one line in which no letter of the message steers a terminal."""
+    """JSON on one line, in which no letter of the message can control a terminal."""
     return "".join(
         letter if letter.isprintable() else json.dumps(letter)[1:-1] for letter in json.dumps(found, ensure_ascii=False)
     )

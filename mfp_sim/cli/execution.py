@@ -1,5 +1,5 @@
-"""Carries scenarios out, in this process or in several. Whatever happens to one is its own report, and never the end of
-the others: an exception, a process that dies, a file with mistakes."""
+"""Runs scenarios, in this process or in several. An exception, a process that dies or a file with mistakes is an error
+in the report of that scenario, and does not stop the others."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ __all__ = ["Conditions", "carried_out", "machine", "unreadable"]
 
 @dataclass(frozen=True)
 class Conditions:
-    """What holds for every scenario of a run; goes to worker processes as it is."""
+    """The options of every scenario of a run; passed to worker processes as they are."""
 
     seed: int | None
     flips: tuple[str, ...]
@@ -46,7 +46,7 @@ class Conditions:
 def carried_out(
     todo: Sequence[Scenario], conditions: Conditions, jobs: int, begins: Callable[[int, str], None]
 ) -> Iterator[ScenarioReport]:
-    """Each report, in the order of ``todo`` whatever the number of processes; ``begins`` is told number and name."""
+    """Each report, in the order of ``todo`` for any number of processes; ``begins`` gets number and name."""
     real = conditions.ca_url is not None or any(scenario.ca.url is not None for scenario in todo)
     with contextlib.nullcontext() if real or jobs > 1 else one_freeze():
         found = (
@@ -62,8 +62,8 @@ def carried_out(
 def _in_processes(
     todo: Sequence[Scenario], conditions: Conditions, jobs: int, *, frozen: bool
 ) -> Iterator[ScenarioReport]:
-    """The reports in order. A process that dies takes its pool with it: which scenario it ran shows when the first that
-    is open runs alone; the others go on in a new pool."""
+    """The reports in order. A process that dies breaks its pool. To find the scenario that it ran, the first unfinished
+    one then runs alone; the others continue in a new pool."""
     done = 0
     while done < len(todo):
         with contextlib.suppress(BrokenExecutor):
@@ -93,7 +93,7 @@ def _settled(
     run: Callable[[], ScenarioReport],
     unless: type[Exception] | tuple[()] = (),
 ) -> ScenarioReport:
-    """What ``run`` gives; whatever goes wrong around a scenario is that scenario's error; ``unless`` is raised on."""
+    """The result of ``run``; any exception is an error of that scenario, except ``unless``, which is raised again."""
     try:
         return run()
     except unless:
@@ -111,7 +111,7 @@ def _settled(
 
 
 def _not_run(name: str, file: str, command: str, failures: tuple[FailureReport, ...]) -> ScenarioReport:
-    """A report of what could not begin."""
+    """A report of a scenario that could not begin."""
     return ScenarioReport(
         name=name,
         why="",
@@ -131,7 +131,7 @@ def _not_run(name: str, file: str, command: str, failures: tuple[FailureReport, 
 
 
 def unreadable(mistakes: Sequence[Problem]) -> Iterator[ScenarioReport]:
-    """A report for each file with mistakes; a scenario's name has no dot, so the file's name is none."""
+    """A report for each file with mistakes; scenario names have no dot, so a file's name cannot be one."""
     ordered = sorted(mistakes, key=lambda problem: (problem.file, problem.line, problem.column))
     for file, problems in groupby(ordered, key=lambda problem: problem.file):
         failures = []
@@ -176,13 +176,13 @@ def _in_worker(file: str, name: str, conditions: Conditions, frozen: bool) -> Sc
 
 
 _STANDSTILL = contextlib.ExitStack()
-"""What the scenarios of a file have in common in a worker process."""
+"""The frozen time that the scenarios of a file share in a worker process."""
 atexit.register(_STANDSTILL.close)
 
 
 @lru_cache(maxsize=1)
 def _from_file(file: str, frozen: bool, changes: tuple[str, ...]) -> Mapping[str, Scenario]:
-    """The scenarios of the file that a worker process is at. It is read by the machine's calendar, since freezegun's
+    """The scenarios of the file that a worker process runs. The file is read before freezegun starts, because freezegun
     forgets which of two equal hours a time is in; then the time stands still until the next file."""
     _STANDSTILL.close()
     scenarios = scenarios_of(file, changes)

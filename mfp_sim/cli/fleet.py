@@ -1,6 +1,6 @@
-"""``mfp-sim fleet``: many printers on one CA, from a plan, in virtual time.
+"""``mfp-sim fleet``: runs many printers on one CA, from a plan, in virtual time.
 
-Owns options, console, files and exit codes; what happens is decided in :mod:`mfp_sim.fleet`.
+Owns options, console, files and exit codes; the model is in `mfp_sim.fleet`.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def _plan(options: argparse.Namespace) -> FleetPlan:
 
 
 def _file(path: Path) -> Path:
-    """The file of a plan, or the one that comes with the package under that name."""
+    """The file of a plan, or the plan of the package with that name."""
     if path.exists():
         return path
     shipped = {file.name.removesuffix(SUFFIX): file for file in plans_of([bundled_directory()])}
@@ -88,7 +88,7 @@ def _file(path: Path) -> Path:
 
 
 def _scaled(plan: FleetPlan, total: int) -> FleetPlan:
-    """The plan with so many printers in all, each class in proportion, one at the least."""
+    """The plan scaled to ``count`` printers in total, with at least one per class."""
     counts = [max(1, one.count * total // plan.total) for one in plan.printers]
     counts[0] += max(0, total - sum(counts))
     return replace(
@@ -208,7 +208,7 @@ def _several(count: int, word: str) -> str:
 
 
 def _agrees(console: Console, report: FleetReport, options: argparse.Namespace) -> bool:
-    """Whether the model comes to the outcomes and exchanges of real printers; what it does not is said."""
+    """Whether the model has the same outcomes and exchanges as real printers; prints the differences."""
     if not report.real:
         return True
     fine = True

@@ -1,6 +1,6 @@
-"""``mfp-sim load``: real enrolments at a real server, by Locust in processes of its own.
+"""``mfp-sim load``: real enrolments at a real server, by Locust in separate processes.
 
-Owns options, console, files and exit codes; the load is made in :mod:`mfp_sim.load`.
+Owns options, console, files and exit codes; `mfp_sim.load` makes the load.
 """
 
 from __future__ import annotations
@@ -56,14 +56,14 @@ def load(options: argparse.Namespace) -> int:
 
 
 def _load(options: argparse.Namespace, console: Console, progress: Console) -> int:
-    """A run, in a folder of its own that is gone afterwards."""
+    """A run in a temporary folder."""
     if importlib.util.find_spec("locust") is None:
         raise UsageError("mfp-sim load needs Locust", remedy="pip install 'mfp-sim[load]'")
     with tempfile.TemporaryDirectory(prefix="mfp-sim-load-") as folder:
         reach = reach_of(options)
         job = _job(options, Path(folder))
         if job.target.scheme == "https":
-            tls_context(reach)  # what is wrong with its files is said once, and before the load
+            tls_context(reach)  # report problems with its files once, before the load
         refuse_strangers(job.target, allowed=job.allowed)
         if options.keys is None and not options.master:
             make_keys(job.certificates, 2048, Path(job.keys), os.cpu_count() or 1, _told(progress, job.certificates))
@@ -98,7 +98,7 @@ def _told(progress: Console, total: int) -> Any:
 
 
 def _job(options: argparse.Namespace, folder: Path) -> LoadJob:
-    """What is to be done: the plan's ``load:``, changed by options; careful without either."""
+    """The job: the plan's ``load:``, changed by options; small by default."""
     plan = LoadPlan()
     if Path(options.what).is_file():
         found = load_plan(Path(options.what)).load
@@ -232,7 +232,7 @@ def _finish(options: argparse.Namespace, console: Console, result: LoadResult, s
 
 
 def figures_of(result: LoadResult) -> dict[str, object]:
-    """What follows from the counts, for programs; times in seconds."""
+    """The figures derived from the counts, for programs; times in seconds."""
     operations = {
         name: {f"p{share}": round(result.time(name, share / 100), 4) for share in (50, 95, 99)}
         for name in result.operations

@@ -1,4 +1,4 @@
-"""The verbs that look and do not touch: ``list``, ``show``, ``explain``, ``check``, ``schema``."""
+"""The verbs that change nothing: ``list``, ``show``, ``explain``, ``check``, ``schema``."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ __all__ = ["check", "explain", "list_scenarios", "schema", "show"]
 
 
 def list_scenarios(options: argparse.Namespace) -> int:
-    """One line a scenario: name, tags, why."""
+    """One line per scenario: name, tags, why."""
     scenarios = select(options.selection, options.tag)
     if options.json:
         keys = ("name", "why", "file", "covers", "assumes", "tags")
@@ -49,7 +49,7 @@ def list_scenarios(options: argparse.Namespace) -> int:
 
 
 def show(options: argparse.Namespace) -> int:
-    """Run one scenario and tell its story."""
+    """Run one scenario and print its story."""
     scenarios = select(options.selection)
     reports = [
         report_of(run(scenario, seed=options.seed, flips=options.flip, keep_messages=options.json))
@@ -68,7 +68,7 @@ def show(options: argparse.Namespace) -> int:
 
 
 def check(options: argparse.Namespace) -> int:
-    """Read files; every mistake of all of them."""
+    """Read files and report all their mistakes."""
     if not options.assumptions and (options.write or options.jobs > 1):
         raise UsageError("--write and --jobs apply only to --assumptions", remedy="give --assumptions too")
     paths = [Path(word) for word in options.selection] or [bundled_directory()]
@@ -101,7 +101,7 @@ def check(options: argparse.Namespace) -> int:
 
 
 def _checked(files: Sequence[Path], plans: Sequence[Path]) -> int:
-    """How many scenarios the files have; the mistakes of all of them and of the plans are raised at once."""
+    """The number of scenarios in the files; all mistakes in files and plans are raised at once."""
     problems: list[Problem] = []
     found = load_all(files, problems)
     for plan in plans:
@@ -159,7 +159,7 @@ _WHERE_IDS_ARE = "mfp-sim list, mfp-sim coverage --json and mock-scep-server fau
 
 
 def explain(options: argparse.Namespace) -> int:
-    """Each id in words; a word may be known in several places."""
+    """Explain each id; a word may have several meanings."""
     told = {}
     for word in options.ids:
         found = [text for text in (explainer(word) for explainer in _EXPLAINERS) if text is not None]

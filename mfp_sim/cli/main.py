@@ -1,4 +1,4 @@
-"""The entry of ``mfp-sim``: reads the arguments, calls the verb, turns errors into words and exit codes."""
+"""The entry point of ``mfp-sim``: reads arguments, calls the verb, turns errors into messages and exit codes."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from mfp_sim.shared.visible import visible
 __all__ = ["main"]
 
 _VERDICTS = frozenset({"run", "check", "conform", "examine", "fleet", "load"})
-"""The verbs whose exit code is a verdict, and whose text is only an account of it."""
+"""The verbs whose exit code is a verdict, which their output only explains."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code (0-6, or 130 when interrupted).
 
-    A reader of standard output that goes away changes nothing. Output that is lost otherwise (a full disk) is said, and
-    makes the exit code 4 where the output was what was asked for.
+    If the reader of standard output goes away, nothing changes. Output that is lost for another reason (a full disk) is
+    reported, and the exit code is 4 if the output was the purpose of the command.
     """
     _say_everything()
     with standard_output() as output:
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _carried_out(options: argparse.Namespace, *, ours: bool) -> int:
-    """The verb; errors become words and an exit code. ``ours`` says that the process has nothing else to do."""
+    """The verb; errors become messages and an exit code. ``ours``: the process has nothing else to do."""
     try:
         verb = getattr(importlib.import_module(f"mfp_sim.cli.{options.entry.module}"), options.entry.function)
         if ours:
@@ -74,12 +74,12 @@ def _refuse(parser: argparse.ArgumentParser, word: str) -> NoReturn:
 
 
 def _tell(error: MfpSimError) -> None:
-    """An error on standard error; what a file or a server put into it is shown, not obeyed."""
+    """Print an error on standard error; control characters from files and servers are made visible."""
     print(f"mfp-sim: {visible(str(error))}", file=sys.stderr)
 
 
 def _say_everything() -> None:
-    """A letter that the terminal's encoding does not have becomes ``\\u2026``, which JSON reads as that letter."""
+    """A letter outside the terminal's encoding becomes ``\\u2026``, which JSON reads as that letter."""
     codecs.register_error("mfp-sim", _escaped)
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)

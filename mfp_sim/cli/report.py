@@ -1,4 +1,4 @@
-"""``mfp-sim report``: a JSON report in another format, or the schema of such files."""
+"""``mfp-sim report``: converts a JSON report, or prints the schema of reports."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def report(options: argparse.Namespace) -> int:
     if target is None:
         reconfigure = getattr(sys.stdout, "reconfigure", None)
         if not sys.stdout.isatty() and reconfigure is not None:
-            reconfigure(encoding="utf-8")  # what the document itself says it is
+            reconfigure(encoding="utf-8")  # the encoding that the document declares
         sys.stdout.write(text)
         return 0
     try:

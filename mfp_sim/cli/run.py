@@ -101,10 +101,10 @@ def _conditions(options: argparse.Namespace) -> Conditions:
 
 
 def _target(scenarios: Sequence[Scenario], conditions: Conditions, console: Console) -> Contact:
-    """Who answers at the URL; asked once, before anything runs.
+    """The server at the URL; asked once, before anything runs.
 
     Raises:
-        UsageError: it is https, and a machine speaks http only.
+        UsageError: it is https, but a printer speaks only http.
     """
     url = conditions.ca_url or ""
     for name in dict.fromkeys(conditions.profile or scenario.printer.profile for scenario in scenarios):
@@ -152,7 +152,7 @@ def _told(
     options: argparse.Namespace,
     console: Console,
 ) -> dict[str, ScenarioReport]:
-    """Carry them out and tell each as it is done; the reports by name."""
+    """Run the scenarios and print each result; returns the reports by name."""
     for report in broken:
         console.scenario(report)
     reports: dict[str, ScenarioReport] = {}
@@ -193,7 +193,7 @@ def _challenge(options: argparse.Namespace) -> str | None:
 
 
 def _check_flips(scenario: Scenario, conditions: Conditions) -> None:
-    """A model or a flip that does not exist is told once, before anything runs."""
+    """Report a model or a flip that does not exist once, before anything runs."""
     model = find_profile(conditions.profile or scenario.printer.profile)
     for flip in conditions.flips:
         assumption, _, reading = flip.partition("=")
@@ -209,7 +209,7 @@ def _shuffled(todo: list[Scenario], seed: int | None) -> list[Scenario]:
 
 
 def _compared(first: ScenarioReport, again: ScenarioReport) -> ScenarioReport:
-    """The first run, with a failure added when a later one failed or took another course."""
+    """The first run, with a failure added if a later run failed or had a different trace."""
     if again.failures and not first.failures:
         return again
     if first.trace == again.trace or first.failures:
@@ -229,12 +229,12 @@ def _compared(first: ScenarioReport, again: ScenarioReport) -> ScenarioReport:
 
 
 def _reports(options: argparse.Namespace) -> bool:
-    """Whether the messages are wanted."""
+    """Whether the run has to keep the messages."""
     return options.report is not None or bool(options.json)
 
 
 def _publish(report: RunReport, options: argparse.Namespace, console: Console) -> None:
-    """Print the summary, and write the report in every form that the options name."""
+    """Print the summary, and write the report in every format that the options name."""
     console.summary(report, report.provenance.seconds)
     if _reports(options):
         report = replace(report, catalogue=catalogue_of(report))
@@ -247,7 +247,7 @@ def _publish(report: RunReport, options: argparse.Namespace, console: Console) -
 
 
 def _command(options: argparse.Namespace, conditions: Conditions) -> str:
-    """The command as it was given, as far as it decides what ran; a challenge is no part of it."""
+    """The command with the options that decide what ran, without a challenge password."""
     words = ["mfp-sim", "run", *options.selection]
     for tag in options.tag:
         words += ["--tag", tag]
@@ -262,7 +262,7 @@ def _command(options: argparse.Namespace, conditions: Conditions) -> str:
 
 
 def _tell_github(report: RunReport, options: argparse.Namespace, console: Console) -> None:
-    """Annotations where GitHub Actions runs us or when asked to; the summary only when asked to. Stops nothing."""
+    """Print annotations in GitHub Actions or with --github; write the summary only with --github. Raises nothing."""
     if not options.github and os.environ.get("GITHUB_ACTIONS") != "true":
         return
     try:

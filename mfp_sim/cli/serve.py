@@ -1,4 +1,4 @@
-"""``mfp-sim serve``: printers with their Remote UI and the mock CA, until somebody stops it."""
+"""``mfp-sim serve``: serves printers with their Remote UI, and the mock CA, until it is stopped."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def serve(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> None:
-    """Options that do not go together."""
+    """Refuse options that exclude each other."""
     system = options.clock == "system" or (options.clock is None and options.ca is not None)
     options.clock = "system" if system else "frozen"
     if options.ca is not None and not system:
@@ -156,7 +156,7 @@ def _announce(options: argparse.Namespace, served: Served, hosts: list[UiHost]) 
 
 
 def _run(served: Served, stop: threading.Event) -> None:
-    """Until somebody stops it; what goes wrong meanwhile is told here and on the pages."""
+    """Run until stopped; problems are reported on standard error and on the pages."""
 
     def tell(text: str) -> None:
         print(f"mfp-sim: {visible(text)}", file=sys.stderr, flush=True)
@@ -168,14 +168,14 @@ def _run(served: Served, stop: threading.Event) -> None:
 
 
 def _tell(entry: JournalEntry, zone: ZoneInfo) -> None:
-    """A line for each request to the mock, in the printer's local time as on its pages."""
+    """Print a line for each request to the mock, in the printer's local time, as on its pages."""
     time = entry.time.astimezone(zone)
     line = f"{time:%Y-%m-%d %H:%M:%S} {entry.client} {entry.method} {entry.name} -> {entry.decision}{entry.by_rule}"
     say(line)
 
 
 def _try_to_write(file: Path) -> None:
-    """Told before an hour's work is recorded, not after it."""
+    """Report the problem before an hour of recording, not after it."""
     try:
         file.open("x").close()
         file.unlink()
@@ -188,6 +188,6 @@ def _write(file: Path, text: str) -> None:
         with file.open("x", encoding="utf-8") as target:
             target.write(text)
     except OSError as error:
-        print(text)  # it cannot be made again
+        print(text)  # the recording cannot be repeated
         raise UsageError(f"cannot write {file}: {error.strerror}", remedy="the recording is above") from None
     print(f"recorded: mfp-sim run {file}")

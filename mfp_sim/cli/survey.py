@@ -37,9 +37,9 @@ __all__ = ["coverage", "diff", "power_points", "profiles"]
 
 
 def coverage(options: argparse.Namespace) -> int:
-    """Which requirements the selected scenarios cover: by what the manual or the RFC says, or on an assumption too.
+    """The requirements that the selected scenarios cover: stated by the manual or the RFC, or also assumed.
 
-    With a source the scenarios are run, and 1 tells that one which covers something failed.
+    With a source the scenarios are run; the exit code is 1 if one that covers an entry failed.
     """
     scenarios = select(options.selection, options.tag)
     if not scenarios:
@@ -65,7 +65,7 @@ def coverage(options: argparse.Namespace) -> int:
 
 
 def _by_entry(options: argparse.Namespace, scenarios: Sequence[Scenario]) -> int:
-    """Entry by entry: its scenarios, and whether they pass now."""
+    """For each entry: its scenarios, and whether they pass now."""
     console = Console(sys.stderr)
     wanted = entries_of(SOURCES[options.source])
     names = {entry.id for entry in wanted}
@@ -161,7 +161,7 @@ def _values(profile: Profile) -> dict[str, dict[str, object]]:
 
 
 def power_points(options: argparse.Namespace) -> int:
-    """The points of a scenario, and with ``--cut`` what is left after a failure at each."""
+    """The power points of a scenario, and with ``--cut`` the state after a failure at each."""
     scenarios = select(options.selection)
     if len(scenarios) != 1:
         names = ", ".join(scenario.name for scenario in scenarios)
@@ -205,7 +205,7 @@ def _verdict(row: dict[str, object]) -> str:
 
 
 def diff(options: argparse.Namespace) -> int:
-    """The differences of two traces, or of two messages; 1 when there are any."""
+    """The differences between two traces, or two messages; 1 if there are any."""
     first, second = (read_input(str(path)) for path in (options.first, options.second))
     if is_trace(first) != is_trace(second):
         raise UsageError("only one of the two files is a trace", remedy="give two traces, or two messages")

@@ -1,7 +1,7 @@
-"""What a message is, the facts that people look for first, and what is odd about it: for the verb ``decode``.
+"""The kind of a message, its most important facts, and what is odd about it: for the verb ``decode``.
 
-Silence never reads as approval: each signature is verified, wrong, or not verified and why; what is malformed is told
-with its place, and beside it whatever can be read. Decides nothing, and shows no challenge.
+Every signature is reported: as verified, wrong, or not verified with the reason. A malformed part is reported with its
+place, together with everything that can be read. Decides nothing, and shows no challenge password.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ __all__ = ["Envelopes", "Told", "tell", "tell_capabilities"]
 
 @dataclass
 class Told:
-    """What is told of one message. ``unchecked`` says what was not verified, and why."""
+    """The facts and notes about one message. ``unchecked`` lists what was not verified, with the reason."""
 
     kind: str
     facts: dict[str, object] = field(default_factory=dict)
@@ -37,7 +37,7 @@ class Told:
     unchecked: list[str] = field(default_factory=list)
 
     def fact(self, name: str, read: Callable[[], object]) -> None:
-        """A fact that may turn out to be malformed, which is a note then."""
+        """Add a fact; if it is malformed, add a note."""
         try:
             self.facts[name] = read()
         except DecodeError as error:
@@ -45,19 +45,19 @@ class Told:
             self.notes.append(f"{name}: {error}")
 
     def name(self, name: str, octets: bytes) -> None:
-        """A Name as text; where it is none, that is a note."""
+        """Add a Name as text, with a note if it is malformed."""
         self.facts[name] = name_text(octets)
         self.well_formed(name, octets)
 
     def well_formed(self, name: str, octets: bytes) -> None:
-        """A note where the bytes are not a Name."""
+        """Add a note if the bytes are not a Name."""
         try:
             name_pairs(octets)
         except DecodeError as error:
             self.notes.append(f"{name}: {error}")
 
     def signature(self, name: str, verify: Callable[[], None], signer: str) -> None:
-        """Whether a signature verifies; ``signer`` says with whose key."""
+        """Add whether a signature verifies with the key of ``signer``."""
         try:
             verify()
         except AlgorithmRefused as error:
@@ -69,19 +69,19 @@ class Told:
             self.facts[name] = f"verified with {signer}"
 
     def unverified(self, name: str, why: str) -> None:
-        """A signature that nobody looked at."""
+        """Add a signature that was not verified."""
         self.facts[name] = f"not verified: {why}"
         self.unchecked.append(f"the {name}, since {why}")
 
     def take(self, other: Told, prefix: str = "") -> None:
-        """What is told of something inside."""
+        """Add the facts and notes of an inner structure."""
         self.facts |= {prefix + name: value for name, value in other.facts.items()}
         self.notes += other.notes
         self.unchecked += [f"inside: {text}" for text in other.unchecked]
 
 
 class Envelopes:
-    """Opens envelopes with the keys, if there are some; remembers why one stayed closed."""
+    """Opens envelopes with the given keys; remembers why one could not be opened."""
 
     def __init__(self, keys: EnvelopeKeys) -> None:
         self._keys = keys
@@ -104,7 +104,7 @@ class Envelopes:
 
 
 def tell_capabilities(octets: bytes) -> Told | None:
-    """The reply to GetCACaps: text with at least one keyword of SCEP; None where it is something else."""
+    """The reply to GetCACaps: text with at least one keyword of SCEP; None for anything else."""
     text = octets[:4096].decode("ascii", "replace")
     if not text.isascii() or not (text.isprintable() or "\n" in text):
         return None
@@ -120,7 +120,7 @@ def tell_capabilities(octets: bytes) -> Told | None:
 
 
 def tell(octets: bytes, envelopes: Envelopes) -> Told:
-    """What ASN.1 is, as far as SCEP knows it.
+    """Describe an ASN.1 structure that SCEP knows.
 
     Raises:
         DecodeError: it is not BER.
@@ -172,7 +172,7 @@ def _message(octets: bytes, envelopes: Envelopes) -> Told:
 
 
 def _signed(told: Told, signer: Certificate | None, verify: Callable[[Certificate], None]) -> None:
-    """What a signature is worth by the certificate that came with it."""
+    """Check a signature with the certificate in the message."""
     if signer is None:
         told.unverified("signature", "the signer's certificate is not in the message")
         return
@@ -200,12 +200,12 @@ def _open(told: Told, content: bytes, envelopes: Envelopes) -> None:
 
 
 _SCEP_ARC = der.oid(v.MESSAGE_TYPE)[:-1]
-"""With what the object identifiers of SCEP's attributes begin."""
+"""The common prefix of the object identifiers of SCEP's attributes."""
 _REQUIRED = {"messageType": "SCEP-3.2.1-02", "transactionID": "SCEP-3.2.1-01", "senderNonce": "SCEP-3.2.1-03"}
 
 
 def _meant_as_message(octets: bytes) -> bool:
-    """Whether SignedData is meant to be a pkiMessage: an attribute of SCEP, or an envelope inside."""
+    """Whether a SignedData is meant as a pkiMessage: it has an attribute of SCEP, or an envelope inside."""
     if _SCEP_ARC in octets and octets.startswith(der.oid(v.SIGNED_DATA), der.read(octets, trailing=True).body):
         return True
     try:
@@ -216,7 +216,7 @@ def _meant_as_message(octets: bytes) -> bool:
 
 
 def _broken_message(octets: bytes, as_message: DecodeError, envelopes: Envelopes) -> Told:
-    """A pkiMessage that cannot be read as one: what is there, and what is not."""
+    """A malformed pkiMessage: its readable parts, and the missing ones."""
     told = Told("pkiMessage, malformed", notes=[str(as_message)])
     try:
         signed = cms.read_signed_data(octets)
@@ -274,7 +274,7 @@ def _bag(octets: bytes) -> Told:
 
 
 def _issued(told: Told, certificate: Certificate, among: Sequence[Certificate], name: str | None = None) -> None:
-    """The signature of a certificate, by its issuer's where that is there."""
+    """Check the signature of a certificate, if its issuer's certificate is present."""
     name = name or f"signature of {certificate.subject_text}"
     issuers = [c for c in among if c.subject == certificate.issuer]
     if not issuers:
@@ -287,7 +287,7 @@ def _issued(told: Told, certificate: Certificate, among: Sequence[Certificate], 
 
 
 def _lone_envelope(octets: bytes, as_message: DecodeError, envelopes: Envelopes) -> Told:
-    """An EnvelopedData that stands alone, or CMS that is nothing SCEP knows."""
+    """An EnvelopedData by itself, or CMS that SCEP does not use."""
     try:
         envelope = read_envelope(octets)
     except DecodeError as error:
@@ -368,7 +368,7 @@ def _certificate(octets: bytes, told: Told) -> None:
 
 
 def _same_algorithm(told: Told, outer: der.Element, inner: der.Element) -> None:
-    """RFC 5280, 4.1.1.2 and 5.1.1.2: both name the same algorithm; what is outside is not signed."""
+    """RFC 5280, 4.1.1.2 and 5.1.1.2: both have to name the same algorithm; the outer one is not signed."""
     if outer.raw != inner.raw:
         told.notes.append("the signatureAlgorithm differs from the signed one, which RFC 5280 forbids (4.1.1.2)")
 

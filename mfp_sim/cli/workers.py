@@ -1,4 +1,4 @@
-"""Calls in several processes, which end with this one: what ``run --jobs`` and ``check --assumptions --jobs`` share."""
+"""Calls in worker processes, which end with this process: for ``run --jobs`` and ``check --assumptions --jobs``."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ T = TypeVar("T")
 def in_processes(
     count: int, call: Callable[..., T], arguments: Sequence[tuple[object, ...]]
 ) -> Iterator[list[Future[T]]]:
-    """One future for each tuple of ``arguments``, in order, carried out by ``count`` processes at most.
+    """One future for each tuple of ``arguments``, in order, run by at most ``count`` processes.
 
-    What is left at the end of the ``with`` is not begun. A process that dies breaks the pool: what is open raises
-    :class:`~concurrent.futures.process.BrokenProcessPool`.
+    At the end of the ``with``, calls that have not begun are cancelled. A process that dies breaks the pool: unfinished
+    futures raise `concurrent.futures.process.BrokenProcessPool`.
     """
     from concurrent.futures import ProcessPoolExecutor  # noqa: PLC0415 - most runs need no pool
     from multiprocessing import active_children, get_context  # noqa: PLC0415 - most runs need no pool
 
     # Spawned, not forked: a fork would copy threads' locks and a frozen clock.
     with ProcessPoolExecutor(min(count, len(arguments)), mp_context=get_context("spawn")) as pool:
-        # Ctrl-C at a terminal goes to all of them: this process alone hears it, and ends the workers.
+        # Ctrl-C at a terminal reaches all processes: only this one reacts, and ends the workers.
         heard = signal.signal(signal.SIGINT, signal.SIG_IGN)
         try:
             futures = [pool.submit(call, *given) for given in arguments]
@@ -49,7 +49,7 @@ def in_processes(
 
 
 def scenario_of(file: str, name: str) -> Scenario:
-    """One scenario of a file, which a process reads once for all that come in a row."""
+    """One scenario of a file; a process reads a file once for consecutive scenarios."""
     return scenarios_of(file)[name]
 
 

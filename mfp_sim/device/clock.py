@@ -1,6 +1,6 @@
-"""The printer's own clock: it may be wrong, and it goes on while the machine is off.
+"""The printer's own clock: it may be wrong, and it continues while the printer is off.
 
-All that the printer shows, plans or checks is in this time; the world's scheduler knows the true one (F-C08).
+The printer shows, plans and checks everything in this time; the world's scheduler knows the true time (F-C08).
 """
 
 from __future__ import annotations

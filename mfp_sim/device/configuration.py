@@ -1,4 +1,4 @@
-"""What the administrator has set on the machine, and how it is changed.
+"""The administrator's settings on the printer, and how they are changed.
 
 Commits nothing; a refusal changes nothing. Serves MFP-COMM-04, MFP-COMM-05, MFP-REQ-03, MFP-REQ-04, MFP-AUTO-05.
 """

@@ -1,7 +1,7 @@
-"""The request that is under way on the machine: how it begins, is asked about, and ends.
+"""The printer's current request: how it begins, polls and ends.
 
-What a request asks and decides is :mod:`mfp_sim.device.request`'s. Here stand registration, the row in the status, the
-commit of them all, and what follows: the next date, or the automatic restart.
+`mfp_sim.device.request` decides what a request sends. This module does the registration, the row in the status, the
+commit, and what follows: the next date, or the automatic restart.
 Serves MFP-REQ-08…10, MFP-AUTO-*, MFP-RESTART-*, MFP-HIST-01, A-23, A-41.
 """
 

@@ -1,8 +1,8 @@
-"""One inquiry of the server, driven from exchange to exchange.
+"""One inquiry at the server, driven from exchange to exchange.
 
-:meth:`CertificateRequest.inquire` is the story of an inquiry: it says from top to bottom what is asked and what follows
-from each reply. It awaits each exchange; time passes meanwhile, and the inquiry may be cut. No event loop is needed for
-that: the wire calls back, and the story goes on.
+`CertificateRequest.inquire` describes an inquiry from top to bottom: what is sent, and what follows from each reply. It
+awaits each exchange; time passes while it waits, and the inquiry may be cut. This needs no event loop: the wire calls
+back, and the coroutine continues.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""What holds of a printer at every instant at which its power is on, and from each commit to the next.
+"""Invariants of a printer: at every instant with the power on, and from each commit to the next.
 
-Used by the power-cut runs, by scenarios (``expect: {sound: true}``) and by the property tests. Looks only.
+Used by the power-cut runs, by scenarios (``expect: {sound: true}``) and by the property tests. Changes nothing.
 Serves MFP-ENROL-02, MFP-DELETE-*, F-K07.
 """
 

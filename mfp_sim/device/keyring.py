@@ -1,6 +1,6 @@
-"""The keys of the machine, and which of them its functions have loaded.
+"""The keys of the printer, and which of them its functions have loaded.
 
-A function loads its key when it starts; a request never makes it load another one, unless the model says so
+A function loads its key when it starts; a request never makes it load another one, unless the model does so
 (MFP-REQ-07, MFP-REQ-10). Commits nothing. Serves MFP-ENROL-02, MFP-DELETE-*, F-K01.
 """
 

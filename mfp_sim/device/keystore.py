@@ -1,4 +1,4 @@
-"""Keys and certificates in the machine: slots, limit, use locations, the default key. Frozen; one way to change it.
+"""Keys and certificates in the printer: slots, limit, use locations, the default key. Frozen; one way to change it.
 
 Serves MFP-ENROL-02, MFP-REQ-06, MFP-DELETE-*, MFP-DETAIL-02.
 """

@@ -1,8 +1,7 @@
-"""The machine as far as power, time, rights, storage and audit log go; it knows nothing of settings or requests.
+"""The machine: power, time, rights, storage and audit log; it knows nothing about settings or requests.
 
-It never sleeps: it books events on the scheduler. It holds the state, which is committed and loaded as a whole: what
-was not committed is gone after a restart. What else is forgotten, started or booked along with it is up to the
-parts that run on it.
+It never sleeps: it books events on the scheduler. It holds the state, which is committed and loaded as a whole:
+uncommitted changes are lost after a restart. The parts that run on it decide what else is forgotten, started or booked.
 Serves MFP-ADMIN-01, MFP-RESTART-01, F-K07, F-C08.
 """
 

@@ -1,6 +1,6 @@
-"""What comes to a printer from outside: what it works with, how the factory delivers it, and who hears what it does.
+"""The printer's surroundings: what it works with, how the factory delivers it, and who observes it.
 
-Values only. Serves the determinism of traces: nothing else in ``device`` reaches a clock, chance, keys or a wire.
+Values only. Serves the determinism of traces: nothing else in ``device`` accesses a clock, chance, keys or a wire.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""When the automatic request begins: the date that is planned, its adjustment, and the date after an end.
+"""The times of automatic requests: the planned date, its adjustment, and the next date after a request.
 
-Begins nothing itself: it calls ``start`` when the date has come. Serves MFP-AUTO-05, MFP-PERIOD-*, A-15, A-33, F-K05.
+Begins nothing itself: it calls ``start`` at the date. Serves MFP-AUTO-05, MFP-PERIOD-*, A-15, A-33, F-K05.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The rules of polling, apart from any exchange: what an answer is shown as, and whether the machine asks again.
+"""The rules of polling, independent of exchanges: how a reply is shown, and whether the printer polls.
 
 Serves MFP-POLL-01 to -05, MFP-DETAIL-*; A-22, A-23, A-34, A-35.
 """

@@ -1,7 +1,7 @@
-"""The instants at which power may fail: before and after each commit and each message.
+"""The points at which the power may fail: before and after each commit and each message.
 
-The printer reports each one as it passes; a cut is armed for one of them, by its name or by its number. Decides
-nothing else. A name is ``PKCSReq.before``, ``commit-request-ended.after`` and so on.
+The printer reports each point that it passes; a cut is armed for one of them, by its name or its number. Decides
+nothing else. Names are ``PKCSReq.before``, ``commit-request-ended.after`` and so on.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The printer as people use it: each thing that they do needs rights, and is done wholly or not at all.
+"""The printer as people use it: every action needs rights, and is done completely or not at all.
 
-Puts the machine and its parts together, and decides nothing itself.
-All public methods raise :class:`~mfp_sim.shared.errors.Refused` and change nothing when the machine would not do it.
+Connects the machine and its parts, and decides nothing itself.
+All public methods raise `mfp_sim.shared.errors.Refused` and change nothing if the printer refuses the action.
 Serves MFP-ADMIN-01, MFP-COMM-04, MFP-REQ-08…10, MFP-AUTO-*, MFP-BUNDLE-*; A-20.
 """
 

@@ -1,4 +1,4 @@
-"""Private keys between the key store's bytes (PKCS#8) and the objects that sign. Never logged, never shown."""
+"""Converts private keys between the key store's bytes (PKCS#8) and signing objects. Never logs or shows them."""
 
 from __future__ import annotations
 

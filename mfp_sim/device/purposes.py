@@ -1,6 +1,6 @@
-"""Whether a certificate's extended key usage allows what its key is for. RFC 5280, 4.2.1.12; A-42.
+"""Whether a certificate's extended key usage allows the use of its key. RFC 5280, 4.2.1.12; A-42.
 
-Looks only: what follows from it is the printer's matter.
+Only checks; the printer decides what follows.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""What a model could be otherwise: other readings and values of its assumptions, and which of its values a run reads.
+"""Other readings and values of a model's assumptions, and which of its values a run reads.
 
-Owns the table of the values that are tried and the choice of flips for one model. Runs nothing.
+Owns the table of tried values and the choice of flips for one model. Runs nothing.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def flips_of(models: Sequence[Profile], given: Collection[str] = ()) -> tuple[Fl
 
 
 def _assumed(model: Profile, value: str) -> list[str]:
-    """The assumptions that a value of a model rests on."""
+    """The assumptions that a value of a model depends on."""
     return re.findall(r"\bA-\d\d\b", model.sources.get(value, ""))
 
 

@@ -1,7 +1,7 @@
-"""Everything that a printer knows, as one value that is committed and loaded as a whole.
+"""The whole state of a printer, as one value that is committed and loaded as a whole.
 
-What is not in here is gone after a restart. Changes nothing by itself: the printer does. Serves MFP-REQ-09: the items
-of a manual request are in it only for as long as that request is under way.
+Anything else is lost after a restart. Changes nothing by itself: the printer does. Serves MFP-REQ-09: the items of a
+manual request are in it only while that request is in progress.
 """
 
 from __future__ import annotations

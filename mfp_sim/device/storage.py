@@ -1,9 +1,9 @@
-"""Where the printer's state survives a restart: one atomic commit of everything, and one load.
+"""The storage in which the printer's state survives a restart: one atomic commit of everything, and one load.
 
-In memory, or in a directory of the user's choice. A directory holds private keys and the challenge password, as the
-machine's own storage does: its file is readable by its owner only. The file is two lines: what it is with the SHA-256
-of the second line, and the state as JSON; so a file that was damaged or changed is never taken for a state (F-K07).
-A directory is one process's at a time: two printers over one state would undo each other's commits.
+In memory, or in a directory of the user's choice. A directory contains private keys and the challenge password, like a
+real printer's storage, so only its owner can read its file. The file has two lines: its kind with the SHA-256 of the
+second line, and the state as JSON; so a damaged or changed file is never accepted as a state (F-K07). Only one process
+at a time can use a directory: two printers with one state would undo each other's commits.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The smallest CA that loses nobody, and the cliff before it."""
+"""The search for the smallest CA at which no request fails, and the cliff before it."""
 
 from __future__ import annotations
 

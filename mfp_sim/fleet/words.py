@@ -1,4 +1,4 @@
-"""What an engineer has to know of a run, in sentences, and the setting that would change it."""
+"""The advice about a run, in sentences, with the setting that would change it."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Real enrolments at a real server, at a rate, by Locust: how much it bears, and whether the load was true."""
+"""Real enrolments at a real server, at a rate, by Locust: its throughput, and whether the run is valid."""

@@ -1,6 +1,6 @@
-"""Key pairs made beforehand, and the enrolments that are made of them: what a client needs before it asks.
+"""Key pairs made in advance, and the enrolments made from them.
 
-A key pair takes a quarter of a second of a core; made while the load runs, it would measure the generator.
+A key pair takes a quarter of a second of a core; making it during the load would measure the generator.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Two conformance runs compared, cause by cause: what was mended, what is new, what got worse or better.
+"""Compares two conformance runs, cause by cause: what was fixed, what is new, worse or better.
 
-Nothing counts as mended because it was not looked at again: the checks that showed it have to pass in the later run.
+A cause counts as fixed only if the checks that showed it pass in the later run.
 """
 
 from __future__ import annotations

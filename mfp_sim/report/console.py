@@ -1,4 +1,4 @@
-"""The run for a person at a terminal: a line a scenario, what did not hold, how to repeat it, a count."""
+"""The run for a person at a terminal: one line per scenario, failures, how to reproduce them, a summary."""
 
 from __future__ import annotations
 

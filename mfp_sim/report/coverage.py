@@ -1,7 +1,7 @@
-"""Entry x scenario x verdict: which statements a run has shown, with what is said and what is assumed kept apart.
+"""Entry x scenario x verdict: which statements a run has shown, with stated and assumed ones separate.
 
-Made from the catalogues and from scenario reports; runs nothing. ``planned`` entries are those that cannot be shown
-yet, and say what they wait for.
+Made from the catalogues and from scenario reports; runs nothing. ``planned`` entries cannot be shown yet, and name what
+they wait for.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""What did not hold as annotations of GitHub Actions: ``::error file=…,line=…``, one line each.
+"""Failures as annotations for GitHub Actions: ``::error file=…,line=…``, one line each.
 
-A server's words are escaped as the workflow commands ask for it, so that they are never a command of their own.
+A server's words are escaped as workflow commands require, so that they cannot be a command.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""The run as Markdown for the page of a CI job: the counts, what needs attention, where it comes from.
+"""The run as Markdown for the page of a CI job: the counts, what needs attention, its context.
 
-Whatever a server said stands in code spans that it cannot leave, or escaped; nothing in it is a link or a mention.
+A server's words are in code spans that they cannot leave, or escaped, so they cannot be a link or a mention.
 """
 
 from __future__ import annotations

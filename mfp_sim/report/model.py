@@ -1,4 +1,4 @@
-"""What reports are made from: plain frozen values, so that reporters know nothing of scenarios, checks or devices.
+"""The values from which reports are made: plain and frozen, so that reporters are independent of scenarios and checks.
 
 Owns the shape of the JSON report too: field names are its keys, docstrings its descriptions, and
 :mod:`mfp_sim.shared.documents` turns both ways and into the schema. Nothing here may hold a secret; what fills a value

@@ -1,7 +1,7 @@
-"""Which formats there are, and writing all of them into a directory. A reporter that fails stops nothing.
+"""The formats of reports, and writing all of them to a directory. A failing reporter does not stop the others.
 
-The one table of formats: ``mfp-sim report`` and everything that has ``--report DIR`` go through it. What makes a format
-is imported when it is made: most runs make none.
+The only table of formats: ``mfp-sim report`` and every ``--report DIR`` use it. The module of a format is imported only
+when needed, because most runs write no report.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Scenarios: files read into steps and expectations, and run on a frozen clock in a world of printers and a CA."""
+"""Scenarios: reads files into steps and expectations, and runs them on a frozen clock with printers and a CA."""

@@ -1,6 +1,6 @@
-"""Steps of the CA's operator, and expectations of what waits for one. They need the mock: a real server has its own.
+"""Steps of the CA's operator, and expectations about waiting requests and orphans. They need the mock.
 
-One class a step, as in :mod:`mfp_sim.scenario.steps`, whose table it stands in.
+One class per step, in the table of `mfp_sim.scenario.steps`.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class CaOperatorStep:
 
 
 def _roll_over(world: World, values: Mapping[str, object]) -> Missing:
-    """A next CA is for requests to come: one has to come once it has taken over."""
+    """A next CA concerns later requests: its premise is a request after it has taken over."""
     assert world.ca is not None
     begun = world.clock.now()
     publish, switch = (_instant(world, values[name]) for name in ("publish", "switch"))
@@ -69,7 +69,7 @@ def _instant(world: World, when: object) -> datetime:
 
 
 def _give_challenge(world: World, values: Mapping[str, object]) -> Missing:
-    """A challenge is for requests to come: one has to present it, whether it is accepted or not."""
+    """A challenge concerns later requests: its premise is a request that presents it, accepted or not."""
     assert world.ca is not None
     world.recorder.redactor.add(str(values["secret"]))
     subject = values.get("subject")
@@ -79,7 +79,7 @@ def _give_challenge(world: World, values: Mapping[str, object]) -> Missing:
 
 
 def _counted(nothing: str, act: Callable[..., int]) -> _Act:
-    """An act that gives how many things it was done to; ``nothing`` says that there were none."""
+    """An act that returns the number of things that it changed; ``nothing`` is the message for 0."""
 
     def do(world: World, values: Mapping[str, object]) -> Missing:
         assert world.ca is not None
@@ -90,7 +90,7 @@ def _counted(nothing: str, act: Callable[..., int]) -> _Act:
 
 
 def _hold(world: World, values: Mapping[str, object]) -> Missing:
-    """Holding is for requests to come: one has to come."""
+    """Holding concerns later requests: its premise is a request that is held."""
     assert world.ca is not None
     pattern, journal = str(values["pattern"]), world.ca.journal
     before = journal.count

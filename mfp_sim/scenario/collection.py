@@ -1,4 +1,4 @@
-"""Which scenarios are meant: files, directories, names and globs into loaded scenarios, in a stable order."""
+"""Turns files, directories, names and globs into loaded scenarios, in a stable order."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SUFFIX = ".scenario.yaml"
 
 
 def bundled_directory() -> Path:
-    """The scenarios that come with the package: inside it when installed, beside it in a checkout."""
+    """The directory of the bundled scenarios: inside the package if installed, beside it in a checkout."""
     package = Path(__file__).parents[1]
     found = package / "scenarios"
     found = found if found.is_dir() else package.parent / "scenarios"
@@ -48,8 +48,8 @@ def load_all(
     """The scenarios of all files.
 
     Args:
-        files: to read; a name that two files use is a mistake of the second.
-        mistakes: takes the mistakes of files, whose scenarios are left out; without it they are raised.
+        files: the files to read; a name used in two files is a mistake in the second.
+        mistakes: collects the mistakes of files, whose scenarios are left out; without it they are raised.
         changes: what `--set` changes in each file.
 
     Raises:
@@ -66,7 +66,7 @@ def load_all(
         except DocumentError as error:
             problems.extend(error.problems)
             continue
-        except Exception as error:  # noqa: BLE001 - what no reader foresaw is that file's trouble, not the others'
+        except Exception as error:  # noqa: BLE001 - an unexpected error in one file must not stop the others
             problems.append(Problem(str(file), 1, 1, f"internal error: {type(error).__name__}: {error}"))
             continue
         twice = [scenario.name for scenario in scenarios if scenario.name in names]
@@ -85,7 +85,7 @@ def _bundled(changes: tuple[str, ...] = ()) -> tuple[Scenario, ...]:
 
 
 def _named(word: str) -> list[Path]:
-    """The bundled files with a line ``name: NAME``; none where it is written in another way."""
+    """The bundled files with a line ``name: NAME``, spelled exactly so."""
     line = re.compile(rb"^name: *%s *$" % re.escape(word.partition("[")[0]).encode(), re.MULTILINE)
     return [file for file in files_of(bundled_directory()) if line.search(file.read_bytes())]
 
@@ -96,13 +96,13 @@ def select(
     mistakes: list[Problem] | None = None,
     changes: tuple[str, ...] = (),
 ) -> list[Scenario]:
-    """What ``words`` mean: paths first, then names and globs of the bundled scenarios; ``tags``: any of them.
+    """The scenarios that ``words`` mean: paths first, then names and globs of bundled scenarios; ``tags``: any of them.
 
     ``FILE::NAME`` is one scenario of a file. The word ``scenarios`` means the bundled ones where there is no such
     directory. ``mistakes`` and ``changes`` are as for :func:`load_all`.
 
     Raises:
-        UsageError: a word that is no path, name, or glob.
+        UsageError: a word is not a path, name, or glob.
         DocumentError: mistakes in the files.
     """
     paths: list[Path] = []

@@ -1,4 +1,4 @@
-"""An entry of ``steps:``: an act of the table or an ``expect``, who does it, and what it may come to."""
+"""An entry of ``steps:``: an act of the table or an ``expect``, with its role and whether it may be refused."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _REASONS: tuple[str, ...] = get_args(Reason)
 
 
 class StepEntry(OneWay):
-    """How it is written: a map with the step and what goes with it, or a word."""
+    """The written form: a map with the step and its further keys, or a word."""
 
     def read(self, node: Node, problems: Problems, what: str) -> object:  # noqa: ARG002 - every kind is asked the same
         step = _step(node, problems)

@@ -1,9 +1,9 @@
-"""What has been measured of scenarios: which other readings of assumptions change their outcome.
+"""Measurements of scenarios: which other readings of assumptions change their outcome.
 
-Owns the file ``examined.json`` and the digest of what decides a scenario's run. The file lies beside scenarios or above
-them; the nearest one holds. An entry counts for the scenario as it was measured alone: a change of its steps, of its
-machine or of what is tried makes it *not examined*. A change of the product does not; tests measure a sample anew, and
-``mfp-sim check --assumptions`` measures all.
+Owns the file ``examined.json`` and the digest of everything that decides a scenario's run. The file is beside the
+scenarios or above them; the nearest one counts. An entry is valid only for the scenario as it was measured: a change of
+its steps, its printer or the tried readings makes it *not examined*. A change of the product does not; tests measure a
+sample again, and ``mfp-sim check --assumptions`` measures all.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ Entries = Mapping[str, tuple[str, tuple[str, ...]]]
 
 
 def named(scenario: Scenario) -> frozenset[str]:
-    """The assumptions that it names, and those that the covered statements rest on."""
+    """The assumptions that the scenario names, and those that its covered statements depend on."""
     derived = {a for covered in scenario.covers if (r := requirements().get(covered)) for a in r.derived}
     return frozenset({*scenario.assumes, *derived})
 
 
 def basis_of(scenario: Scenario, flips: Sequence[str] | None) -> Grounds:
-    """What a result rests on: ``flips`` change it, as measured; None: nobody measured it.
+    """The assumptions that a result depends on: ``flips`` change it, as measured; None: it was not measured.
 
-    What cannot be measured stays as declared: an assumption of the covered statements without any other reading or
-    value, and one without readings that the scenario names, since other values are never all of what it says.
+    Two kinds cannot be measured and stay as declared: an assumption of the covered statements without any other reading
+    or value, and an assumption without readings that the scenario names, because other values never cover all it says.
     """
     measured = {*assumptions_of(flips or ())}
     declared = named(scenario)
@@ -54,7 +54,7 @@ def assumptions_of(flips: Sequence[str]) -> tuple[str, ...]:
 
 
 def changing(scenario: Scenario) -> tuple[str, ...] | None:
-    """The flips that change the outcome of the scenario, as it is now; None: not examined."""
+    """The flips that change the outcome of the scenario in its present form; None: not examined."""
     path = nearest(Path(scenario.file).parent)
     if path is None:
         return None
@@ -66,7 +66,7 @@ def changing(scenario: Scenario) -> tuple[str, ...] | None:
 
 
 def nearest(directory: Path) -> Path | None:
-    """The file that holds for the scenarios of a directory."""
+    """The file for the scenarios of a directory."""
     here = directory.resolve()
     return next((path for above in (here, *here.parents) if (path := above / FILE).is_file()), None)
 
@@ -77,7 +77,7 @@ def _key(path: Path, scenario: Scenario) -> str:
 
 
 def _digest(scenario: Scenario) -> str:
-    """Of all that decides what a measurement gives, but for the product itself: file, model, and what is tried."""
+    """Digest of everything that decides a measurement, except the product: file, model, and tried readings."""
     model = find_profile(scenario.printer.profile)
     values = {field.name: getattr(model, field.name) for field in fields(model) if field.name != "sources"}
     readings = {assumption: list(readings) for assumption, (_, readings) in READINGS.items()}
@@ -113,7 +113,7 @@ def _read(path: Path, version: tuple[int, int]) -> Entries:  # noqa: ARG001 - a 
 
 
 def write_file(path: Path, measured: Sequence[tuple[Scenario, tuple[str, ...] | None]]) -> None:
-    """Put measurements into a file, an entry a line; what it holds of other files stays while they are there.
+    """Write measurements to a file, one entry per line; entries of other existing files stay.
 
     Raises:
         UsageError: the file cannot be written, or is something else.

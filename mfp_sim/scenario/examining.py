@@ -1,7 +1,7 @@
-"""Measures which assumptions a scenario rests on: it is run with their other readings and values, and has to pass.
+"""Measures the assumptions that a scenario depends on, by running it with their other readings and values.
 
-A flip whose value the plain run never reads cannot change it and is not run. Other values, most of which are limits
-that every run checks, are first tried together; each by itself where that changes the outcome.
+A flip whose value the plain run never reads cannot change it and is not run. Other values, mostly limits that every
+run checks, are first tried together, and separately only if that changes the outcome.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ __all__ = ["Mistake", "examine", "mistakes_of", "tried"]
 
 @dataclass(frozen=True)
 class Mistake:
-    """Of ``assumes``; ``kind`` is ``too little``, ``too much``, or ``not measured`` without an assumption."""
+    """A mistake in ``assumes``; ``kind`` is ``too little``, ``too much``, or ``not measured`` without an assumption."""
 
     kind: str
     assumption: str | None
@@ -31,16 +31,16 @@ class Mistake:
 
 
 def tried(scenario: Scenario) -> tuple[Flip, ...]:
-    """What can be otherwise on the scenario's machines."""
+    """The other readings and values that the scenario's printers can have."""
     setups = (scenario.printer, *scenario.others)
     later = [step.act.profile for step in scenario.steps if isinstance(step.act, AnotherPrinter)]
     models = [find_profile(name) for name in dict.fromkeys([*(setup.profile for setup in setups), *later])]
-    settled = set.intersection(*(set(setup.settings) for setup in setups))  # a value that each machine sets itself
+    settled = set.intersection(*(set(setup.settings) for setup in setups))  # a value that each printer sets itself
     return flips_of(models, settled)
 
 
 def examine(scenario: Scenario) -> tuple[str, ...] | None:
-    """The flips under which it does not pass; None: it does not pass, or does not run, as it is."""
+    """The flips with which it does not pass; None: it does not pass, or does not run, without a flip."""
     read: set[str] = set()
     if not run(scenario, read=read).passed:
         return None
@@ -54,7 +54,7 @@ def examine(scenario: Scenario) -> tuple[str, ...] | None:
 
 
 def _together(flips: Sequence[Flip]) -> Iterator[list[Flip]]:
-    """All flips in as few groups as there can be: a value has one other in each."""
+    """All flips in as few groups as possible, with at most one flip per value in each."""
     left = list(flips)
     while left:
         group = list({flip.value: flip for flip in reversed(left)}.values())
@@ -67,7 +67,7 @@ def _passes(scenario: Scenario, flips: Sequence[str]) -> bool:
 
 
 def mistakes_of(root: Node, measured: Sequence[tuple[Scenario, tuple[str, ...] | None]]) -> Iterator[Mistake]:
-    """What the scenarios of one file name too little and too much; ``root`` is the file."""
+    """The assumptions that the scenarios of one file lack or name needlessly; ``root`` is the file."""
     place = root.get("assumes") or root
     file, line, column = place.file, place.line, place.column
 

@@ -1,7 +1,7 @@
-"""The lines of a scenario file that a failure is about, with every secret of the file masked where it stands.
+"""The lines of a scenario file that a failure is about, with every secret of the file masked in place.
 
-A secret is known by its place (the key under which it stands), so it is masked however the file spells it. Reads the
-file again, and only when something failed. Shows nothing when the file is gone or has changed.
+A secret is recognised by its key, so it is masked in every spelling. Reads the file again, and only after a failure.
+Shows nothing if the file is gone or has changed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["excerpt"]
 
 _MOST = 40
 _SECRET_KEYS = frozenset({"challenge", "static", "password", "secret", "give_challenge", "per_subject"})
-"""A scalar below one of them is a secret, and so is each value of a map that stands there."""
+"""A scalar below one of them is a secret, and so is each value of a map there."""
 _NO_SECRETS = frozenset({"present", "absent", "none"})  # what expectations say of a challenge
 _NOT_SECRET = frozenset({"user", "subject", "lifetime", "cache", "no_permission"})
 """Keys that stand beside a secret."""
@@ -70,8 +70,8 @@ def _entries(root: Node) -> Iterator[int]:
 
 
 def _masked(text: str, redactor: Redactor) -> str:
-    """The text with each secret masked where it stands; its lines stay where they are. ``redactor`` gets to know them,
-    for what stands elsewhere."""
+    """The text with each secret masked in place; lines stay where they are. ``redactor`` learns the secrets, to mask
+    them elsewhere too."""
     root = yaml.compose(text, Loader=yaml.SafeLoader)
     assert root is not None  # it was loaded before
     found = list(_secrets(root, secret=False))

@@ -1,7 +1,7 @@
-"""What has to hold at a step: typed fields, one table. A field that cannot be observed is said, never passed over.
+"""Expectations of a step: typed fields in one table. A field that cannot be observed is reported, never skipped.
 
-A comparison yields the differences as (path, expected, got). The type of what it is given, ``wanted``, is what a file
-may say: loader, JSON schema and documentation have it from there. Every part of it says something, or does not load.
+A comparison yields the differences as (path, expected, got). The type of its argument ``wanted`` defines what a file
+may contain: loader, JSON schema and documentation follow from it. An expectation without content does not load.
 """
 
 from __future__ import annotations
@@ -48,14 +48,14 @@ class Expectation:
     fields: tuple[ExpectedField, ...]
 
     def act(self, world: World, role: str) -> None:
-        """Nothing is done; :func:`check` looks."""
+        """Do nothing; `check` compares."""
 
     def text(self) -> str:
         return f"expect {', '.join(expected.name for expected in self.fields)}"
 
 
 def check(expectation: Expectation, world: World, step: int) -> Iterator[Failure]:
-    """The fields that do not hold."""
+    """The fields that differ."""
     for expected in expectation.fields:
         kind = EXPECTATIONS[expected.name]
         if kind.needs_mock and world.ca is None:
@@ -69,7 +69,7 @@ def check(expectation: Expectation, world: World, step: int) -> Iterator[Failure
 
 
 def _only_simulated(path: str, wanted: str, world: World) -> bool:
-    """Whether a real server cannot make it hold: the mock's own signature, and a fixed date that has passed."""
+    """Whether a real server cannot fulfil it: the mock's own signature, or a fixed date that has passed."""
     if path.endswith(".signed_by_ca"):
         return True
     return path.endswith(".time") and wanted < _local(world.clock.now(), world, wanted)
@@ -277,7 +277,7 @@ def _sent_at(wanted: SentAt, world: World) -> Iterator[Mismatch]:
 
 
 def _times(path: str, wanted: list[str], got: Sequence[datetime], world: World) -> Iterator[Mismatch]:
-    """Each time is compared as precisely as it is written; where there are too many, as the last one."""
+    """Each time is compared with the precision in which it is written; surplus times with that of the last one."""
     likes = wanted or ["0 00:00:00"]
     shown = [_local(time, world, likes[min(index, len(likes) - 1)]) for index, time in enumerate(got)]
     if shown != wanted:
@@ -363,7 +363,7 @@ def _communication(wanted: StoredCommunication, world: World) -> Iterator[Mismat
 
 
 def _signed_by_ca(entry: KeyEntry, world: World) -> bool | None:
-    """Whether the mock signed it; None where there is no mock, so that neither can be expected."""
+    """Whether the mock signed it; None without a mock, so that neither can be expected."""
     if world.ca is None:
         return None
     return entry.certificate.was_issued_by(world.ca.authority.issuer.certificate)
@@ -383,13 +383,13 @@ class _Kind:
 
     @cached_property
     def shape(self) -> Kind:
-        """What a file may say of it."""
+        """The allowed values in a file."""
         kind = kind_of(get_type_hints(self.compare, include_extras=True)["wanted"])
         return kind if self.compare in _EXACT else comparable(kind)
 
     @property
     def empty(self) -> Mapping[str, str]:
-        """What an empty list (or null) asserts, of the field itself (``""``) or of a part by its path."""
+        """The meaning of an empty list (or null), for the field itself (``""``) or for a part by its path."""
         return dict(_empty(self.shape, ""))
 
 
@@ -473,6 +473,6 @@ def read_expectation(node: Node, problems: Problems) -> Expectation | None:
 
 
 def expectation_schema(found: Definitions) -> Schema:
-    """What ``expect`` may say, as a JSON schema."""
+    """The JSON schema of ``expect``."""
     fields = {name: described(entry.shape.schema(found), entry.sentence) for name, entry in EXPECTATIONS.items()}
     return {"type": "object", "properties": fields, "additionalProperties": False, "minProperties": 1}

@@ -1,4 +1,4 @@
-"""Scenario files into values: every mistake of a file in one go, each as ``file:line:column``.
+"""Reads scenario files into values, and reports all mistakes of a file at once, each with ``file:line:column``.
 
 A scenario without an expectation does not load; an unknown key is a mistake with "did you mean".
 """
@@ -63,7 +63,7 @@ def _scenarios(root: Node, file: str, changes: Sequence[str] = ()) -> list[Scena
     root = changed(with_includes(root, problems), changes)
     found = [_scenario(node, suffix, file, problems) for suffix, node in instances(root, problems)]
     if problems.found:
-        # Instances share their lines: a mistake outside the parameters is told once.
+        # Instances share their lines: a mistake outside the parameters is reported once.
         raise DocumentError(list(dict.fromkeys(problems.found)))
     return [scenario for scenario in found if scenario is not None]
 
@@ -108,7 +108,7 @@ class _Clock(Leaf):
 
 
 def _is_a_machine(given: Given, problems: Problems) -> None:
-    """What the machine refuses on its screen cannot be there from the start either, and its values make a model."""
+    """Refuse initial settings that the printer refuses on its screen, and values that do not make a model."""
     model = PROFILES.get(given.values.get("profile", PrinterSetup.profile))
     if model is None:
         return
@@ -142,7 +142,7 @@ class WrittenPrinter:
     settings: Annotated[Mapping[str, object], ModelValues()] = field(default_factory=dict)
 
     def made(self, place: str) -> PrinterSetup:
-        """The set-up; ``place`` is named where the machine refuses it."""
+        """The set-up; ``place`` is named if the printer refuses it."""
         values = {name: value for name, value in vars(self).items() if name != "communication"}
         stored = {} if self.communication is None else vars(self.communication)
         return PrinterSetup(**values, **stored, place=place)
@@ -151,7 +151,7 @@ class WrittenPrinter:
 @document("a printer")
 @dataclass(frozen=True)
 class WrittenNeighbour:
-    """An entry of ``printers``: like ``printer`` in what it does not say."""
+    """An entry of ``printers``; keys that it does not set are as in ``printer``."""
 
     serial: Annotated[str, Text()]
     ip: Annotated[str, Address()]
@@ -165,7 +165,7 @@ class WrittenNeighbour:
     place: str = ""
 
     def made(self, first: PrinterSetup) -> PrinterSetup:
-        """The set-up of a machine beside the first."""
+        """The set-up of a further printer."""
         said = {name: value for name, value in vars(self).items() if value is not None and name != "communication"}
         return dataclasses.replace(first, **said, **(vars(self.communication) if self.communication else {}))
 
@@ -178,7 +178,7 @@ class _Bounds:
 
 
 def _steps_go_together(given: Given, problems: Problems) -> None:
-    """What steps say of each other, of the printer and of the CA."""
+    """Check steps against each other, the printer and the CA."""
     steps = given.keys.get("steps")
     if steps is None or steps.kind != "list":
         return
@@ -206,7 +206,7 @@ def _steps_go_together(given: Given, problems: Problems) -> None:
 @document("a scenario", Constraint({}, _steps_go_together))
 @dataclass(frozen=True)
 class WrittenScenario:
-    """A scenario as a file says it, or one instance of it."""
+    """A scenario as written in a file, or one instance of it."""
 
     format: Annotated[int, Scalar(Problems.version, {"const": 1}), Doc("the version of this format")]
     name: Annotated[str, Pattern(NAME, "small letters, digits and single hyphens"), Doc("unique")]
@@ -234,7 +234,7 @@ class WrittenScenario:
 
 
 def scenario_schema() -> dict[str, Any]:
-    """The JSON schema (draft 2020-12) of a file. The loader says more than a schema can; this helps while writing."""
+    """The JSON schema (draft 2020-12) of a file. The loader finds more mistakes; the schema helps while writing."""
     return with_parameters(with_parts(schema_of(record_of(WrittenScenario), "mfp-sim scenario")))
 
 
@@ -259,11 +259,11 @@ def _scenario(root: Node, suffix: str, file: str, problems: Problems) -> Scenari
 
 
 _TOLD = ("name", "why", "covers", "assumes", "tags")
-"""The keys that say something about a scenario and decide nothing in its run."""
+"""The keys that describe a scenario and do not affect its run."""
 
 
 def _digest(root: Node) -> str:
-    """SHA-256 of what decides the run, whatever its layout and comments."""
+    """SHA-256 of everything that affects the run, independent of layout and comments."""
     deciding = [(str(key.value), _plain(value)) for key, value in root.pairs if key.value not in _TOLD]
     return hashlib.sha256(json.dumps(sorted(deciding), default=str).encode()).hexdigest()
 
@@ -278,7 +278,7 @@ def _plain(node: Node) -> object:
 
 
 def _check_serials(given: Given, entries: Sequence[Node], problems: Problems) -> None:
-    """Report each serial number that two machines have, and each step that is about a machine that is not there yet."""
+    """Report each duplicate serial number, and each step about a printer that does not exist yet."""
     first = given.node.get("printer")
     known = [PrinterSetup.serial if (node := first and first.get("serial")) is None else str(node.value)]
     others = given.keys.get("printers")
@@ -313,7 +313,7 @@ def _check_policies(
 
 
 def _check_challenges(entries: Sequence[Node], problems: Problems) -> None:
-    """Report each challenge that the operator gives where the CA has none that count once."""
+    """Report each challenge that the operator gives to a CA without one-time challenges."""
     for entry in entries:
         operator = entry.get("ca_operator")
         given = operator.get("give_challenge") if operator is not None else None
@@ -340,7 +340,7 @@ def _check_bundles(entries: Sequence[Node], problems: Problems) -> None:
 def _check_order(
     steps: Sequence[tuple[Node, Step]], clock: datetime, zone_of: Callable[[str | None], ZoneInfo], problems: Problems
 ) -> None:
-    """Report each ``advance_to`` a time that has passed by then, whatever else takes time."""
+    """Report each ``advance_to`` a time that has certainly passed at that step."""
     earliest = clock
     for entry, step in steps:
         if isinstance(step.act, Advance):

@@ -1,4 +1,4 @@
-"""Expectations on the machine's settings, on what it sent, and on its soundness; the table is in ``expectations``."""
+"""Expectations about the printer's settings, its requests, and its soundness; the table is in ``expectations``."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def _wire(wanted: WireLook, world: World) -> Iterator[Mismatch]:
 
 
 def _as_recorded(world: World, within: str, wanted: Mapping[str, object]) -> Mapping[str, object]:
-    """What is expected of a request, as the trace shows it: a secret in free text is masked on both sides."""
+    """Expectations about a request, as the trace shows it: secrets in free text are masked on both sides."""
     shown = world.recorder.as_recorded
     found: dict[str, object] = {}
     for name, value in wanted.items():
@@ -107,7 +107,7 @@ def _as_recorded(world: World, within: str, wanted: Mapping[str, object]) -> Map
 
 @document("", SOMETHING)
 class CsrLook(TypedDict, total=False):
-    """What a CSR says; ``length`` in bits."""
+    """The contents of a CSR; ``length`` in bits."""
 
     subject: SomeText
     signature: Annotated[str, Words(lambda: HASHES)]
@@ -151,7 +151,7 @@ def _advice(wanted: Annotated[list[SomeText], Length(0, "no help text applied")]
 
 @document("", SOMETHING)
 class Model(TypedDict, total=False):
-    """What the machine says of itself; ``scep``: the versions."""
+    """What the printer reports about itself; ``scep``: the versions."""
 
     name: SomeText
     scep: SomeText
@@ -210,11 +210,11 @@ def _audit_entries(wanted: AuditEntries, world: World) -> Iterator[Mismatch]:
 
 
 OFF, WITHOUT_KEY = "off", "without-key"
-"""What a function is that uses no key: switched off, or on and without one. """
+"""A function that uses no key: switched off, or on without a key. """
 
 
 class _FunctionName(Leaf):
-    """A function of the machine; of IPSec also with the policy, ``IPSec/branch``."""
+    """A function of the printer; IPSec also with a policy, ``IPSec/branch``."""
 
     def value(self, node: Node, problems: Problems, what: str) -> object:  # noqa: ARG002 - every kind is asked the same
         uses = ALL_USES[1:]
@@ -239,7 +239,7 @@ def _functions(wanted: Functions, world: World) -> Iterator[Mismatch]:
 
 
 def _function(name: str, printer: Printer) -> str:
-    """The key that a function uses under its policy; of IPSec without one, those under all of them."""
+    """The key that a function uses under its policy; for IPSec without a policy, the keys under all policies."""
     use = name.partition("/")[0]
     if not printer.powered or use not in printer.functions:
         return OFF

@@ -1,6 +1,6 @@
-"""Steps on the machine itself: functions, clock, power failures, bundles, another machine.
+"""Steps on the printer itself: functions, clock, power failures, bundles, another printer.
 
-One class a step, as in :mod:`mfp_sim.scenario.steps`, whose table they stand in.
+One class per step, in the table of `mfp_sim.scenario.steps`.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ __all__ = [
 @document(whole=True)
 @dataclass(frozen=True)
 class OpenScreen:
-    """A screen of the printer is opened; refused unless the role may see it."""
+    """Open a screen of the printer; refused unless the role may see it."""
 
     screen: Annotated[str, Words(lambda: SCREENS)]
 
@@ -51,7 +51,7 @@ class OpenScreen:
 @document("", some("needs the key 'nth'", "nth"), shorthand="name")
 @dataclass(frozen=True)
 class DeleteKey:
-    """The newest key of a name, or the ``nth`` oldest of them."""
+    """The newest key with a name, or the ``nth`` oldest."""
 
     name: str
     nth: Annotated[int | None, Within(1)] = None
@@ -69,7 +69,7 @@ class DeleteKey:
 
 @dataclass(frozen=True)
 class Function:
-    """A use of certificates (IPSec, TLS, ...) is switched on or off, as the menu does it."""
+    """Switch a use of certificates (IPSec, TLS, ...) on or off, as in the menu."""
 
     use: Annotated[str, Words(lambda: ALL_USES[1:])]
     on: bool
@@ -84,7 +84,7 @@ class Function:
 @document(whole=True)
 @dataclass(frozen=True)
 class KeyGeneration:
-    """From now on the machine cannot generate a key, or can again; met once a key was to be generated."""
+    """From now on the printer cannot generate a key, or can again; its premise is a later key generation."""
 
     state: Literal["fails", "works"]
 
@@ -101,7 +101,7 @@ class KeyGeneration:
 @document(whole=True)
 @dataclass(frozen=True)
 class PrinterClock:
-    """The printer's own clock is set to a local time, or right again with None; the run's time is not changed."""
+    """Set the printer's clock to a local time, or correct it with None; the time of the run does not change."""
 
     local: Annotated[datetime | None, LocalTime(offset=True), Word("right", None)]
 
@@ -133,7 +133,7 @@ class _Point(Leaf):
 @document("", beside("nth", "at", "nth counts the passes of a power point: name the point with at"))
 @dataclass(frozen=True)
 class PowerCut:
-    """At once, or the ``nth`` time that a point is passed; power is back after ``off`` seconds, or with power_on."""
+    """Now, or at the ``nth`` pass of a point; the power returns after ``off`` seconds, or with power_on."""
 
     at: Annotated[str | None, _Point()] = None
     nth: Annotated[int, Within(1)] = 1
@@ -188,7 +188,7 @@ def _is_cut_off(cut: int | None, flip: int | None) -> str | None:
 @document("", agree("cut", "flip", _is_cut_off))
 @dataclass(frozen=True)
 class ImportBundle:
-    """``cut`` leaves only the first bytes of the file; ``flip`` changes one bit (of the byte, counted from 0)."""
+    """``cut`` keeps only the first bytes of the file; ``flip`` changes one bit (of the byte, counted from 0)."""
 
     name: str
     password: str = field(repr=False)
@@ -216,8 +216,8 @@ class ImportBundle:
 
 @dataclass(frozen=True)
 class AnotherPrinter:
-    """From here on the steps are about another machine, fresh from the factory; the one before is switched off, or
-    stays on ``beside`` it."""
+    """From here on the steps are about another, new printer; the previous one is switched off, or stays on
+    ``beside`` it."""
 
     profile: Annotated[str, Words(lambda: PROFILES)]
     serial: str

@@ -1,4 +1,4 @@
-"""The expectation ``menu``: the Remote UI's pages, walked from the portal by the labels of their links.
+"""The expectation ``menu``: follows the pages of the Remote UI from the portal, by the labels of their links.
 
 Reads the pages as a browser gets them, in English. Serves MFP-UI-01.
 """
@@ -74,7 +74,7 @@ class Menu:
 
 
 def compare_menu(wanted: Menu, world: World) -> Iterator[Mismatch]:
-    """Where the walk ends, or what is on the page that it leads to."""
+    """The label at which the path ends, or the menu of its last page."""
     if not world.printer.powered:
         yield "menu", "the portal", "the printer is off"
         return

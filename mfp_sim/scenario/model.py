@@ -1,4 +1,4 @@
-"""A scenario as a frozen value, and what a run of one yields. No YAML, no running."""
+"""A scenario as a frozen value, and the result of a run. No YAML, no running."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["Grounds", "Scenario", "ScenarioResult", "StepRecord"]
 
 @dataclass(frozen=True, kw_only=True)
 class Scenario(Setting):
-    """One runnable scenario: its setting, and the steps that are carried out in it."""
+    """One runnable scenario: its setting and its steps."""
 
     steps: tuple[Step, ...]
 
@@ -35,8 +35,8 @@ class StepRecord:
 
 @dataclass(frozen=True)
 class Grounds:
-    """The assumptions that a result rests on. ``declared`` are those of them that nobody measured: all where the
-    scenario was not ``examined`` as it ran, else those that have no other reading."""
+    """The assumptions that a result depends on. ``declared`` are those that were not measured: all of them if the
+    scenario was not ``examined`` as it ran, otherwise those without another reading."""
 
     rests_on: tuple[str, ...]
     declared: tuple[str, ...]
@@ -45,7 +45,7 @@ class Grounds:
 
 @dataclass(frozen=True)
 class ScenarioResult:
-    """What a run gave. ``skipped`` says why nothing was run; ``attachments`` are the messages, where they were kept;
+    """The result of a run. ``skipped`` is the reason why nothing was run; ``attachments`` are the messages, if kept;
     ``redactor`` knows the secrets of the run."""
 
     scenario: Scenario

@@ -1,12 +1,11 @@
-"""Power failures at every point of a scenario: which points it has, and what is left after a failure at each.
+"""Power failures at every point of a scenario: lists the points, and checks the printer after a failure at each.
 
-A point lies between two things that the printer does. While an exchange takes time there are instants besides, at any
-of which the power may fail too.
+A point is between two actions of the printer. While an exchange takes time, the power can also fail at any instant.
 
-A run with a failure does not keep the scenario's expectations: it carries out the steps, lets the power fail at one
-point, brings it back, goes on to the end, and then looks whether the printer is sound (F-K07): it boots from the last
-commit, key and certificate fit each other, no old key went before its successor was stored, a request under way is
-still the same one, and each certificate that was issued is installed or has a cause why not.
+A run with a failure ignores the scenario's expectations: it carries out the steps, lets the power fail at one point,
+restores it, continues to the end, and then checks that the printer is sound (F-K07): it boots from the last commit, key
+and certificate fit, no old key was deleted before its successor was stored, a request in progress is still the same,
+and each issued certificate is installed or has a cause why not.
 """
 
 from __future__ import annotations
@@ -60,7 +59,7 @@ class PowerInstant:
 
 @dataclass(frozen=True)
 class CutResult:
-    """What was left after a failure at ``point``: ``broken`` is empty when the printer is sound."""
+    """The state after a failure at ``point``: ``broken`` is empty if the printer is sound."""
 
     point: PowerPoint | PowerInstant
     broken: tuple[str, ...]
@@ -68,14 +67,14 @@ class CutResult:
 
 
 def in_memory(number: int, points: PowerPoints) -> Storage:  # noqa: ARG001 - one of many ways to make a storage
-    """The storage of a machine, gone with the run."""
+    """The storage of a printer, which ends with the run."""
     return MemoryStorage()
 
 
 def power_points(
     scenario: Scenario, *, seed: int | None = None, flips: Sequence[str] = (), storages: Storages = in_memory
 ) -> tuple[PowerPoint, ...]:
-    """The points that the scenario's machines pass after they have been set up, each machine's in order.
+    """The points that the scenario's printers pass after their set-up, in order for each printer.
 
     Raises:
         UsageError: a flip that does not exist.
@@ -95,7 +94,7 @@ def power_points(
 def power_instants(
     scenario: Scenario, every: timedelta, *, seed: int | None = None, flips: Sequence[str] = ()
 ) -> tuple[PowerInstant, ...]:
-    """The instants, ``every`` so often from its begin, at which an exchange that takes time is under way.
+    """The instants during exchanges that take time, ``every`` seconds apart from the start of each.
 
     Raises:
         UsageError: a flip that does not exist, or a span that is not positive.
@@ -128,7 +127,7 @@ def cut_at(
     flips: Sequence[str] = (),
     storages: Storages = in_memory,
 ) -> CutResult:
-    """Run the scenario with a power failure at ``point``; power is back a minute later."""
+    """Run the scenario with a power failure at ``point``; the power returns a minute later."""
     watched: list[WatchedStorage] = []
 
     def watch(number: int, points: PowerPoints) -> Storage:
@@ -166,7 +165,7 @@ def cut_at(
 
 
 def _orphans(world: World, watched: Sequence[WatchedStorage]) -> list[str]:
-    """Certificates that are issued, not installed, not on their way, and nobody knows why."""
+    """Certificates that are issued but neither installed nor on their way, without a cause."""
     kept = [state for storage in watched if (state := storage.kept) is not None]
     requests = [request for state in kept for request in (state["request"], state["kept"]) if request]
     under_way = {request["enrolment"]["transaction_id"] for request in requests if request["transaction"]}
@@ -186,7 +185,7 @@ def cut_everywhere(
 
 
 def _carry_out(scenario: Scenario, world: World) -> None:
-    """All steps but the expectations; what cannot be done because the power failed is passed over."""
+    """All steps except the expectations; steps that fail because the power failed are skipped."""
     for step in scenario.steps:
         if isinstance(step.act, Expectation):
             continue

@@ -1,8 +1,8 @@
-"""What a scenario takes for granted, and what of it never came true.
+"""The premises of a scenario: what has to happen in the run, so that its result proves something.
 
-A rule is hit, a fault has an effect, an armed power cut comes, an act of the CA's operator fits something, a state of
-the network is met, a time is still to come. One that did not come true by the end of the run fails the scenario:
-what the scenario was to show was not there. ``optional: true`` in the file is the one way out.
+Examples: a rule is hit, a fault has an effect, an armed power failure occurs, an act of the CA's operator matches
+something, an exchange meets a state of the network, a time is in the future. A premise that did not come true by the
+end of the run fails the scenario, unless the step has ``optional: true``.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from mock_scep_server.script import Script
 __all__ = ["Failure", "Missing", "Premise", "broken_premises", "premises_of"]
 
 Missing = Callable[[], str | None]
-"""What is not so yet, in words; None once it has come true."""
+"""What is still missing, in words; None once the premise has come true."""
 
 
 @dataclass(frozen=True)
 class Failure:
-    """What did not hold: where in the file, which field, what was expected and what was there.
+    """A failed expectation: its place in the file, the field, the expected and the actual value.
 
-    ``error``: the scenario could not be carried out to its end, and ``got`` says why.
+    ``error``: the scenario could not be completed, and ``got`` is the reason.
     """
 
     step: int
@@ -38,7 +38,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Premise:
-    """One of them: the step that brought it, its ``file:line:column``, and what was to come true, in words."""
+    """One premise: its step, its ``file:line:column``, and what has to come true, in words."""
 
     step: int
     place: str
@@ -48,13 +48,13 @@ class Premise:
 
 
 def premises_of(script: Script, step: int) -> Iterator[Premise]:
-    """Those of a script that holds from a step on."""
+    """The premises of a script that applies from a step on."""
     for premise in script.premises():
         yield Premise(step, premise.place, "script", premise.expected, premise.missing)
 
 
 def broken_premises(premises: Iterable[Premise]) -> Iterator[Failure]:
-    """The premises that did not come true, in the order in which the steps brought them."""
+    """The premises that did not come true, in the order of their steps."""
     for premise in premises:
         got = premise.missing()
         if got is not None:

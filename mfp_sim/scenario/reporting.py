@@ -1,4 +1,4 @@
-"""A result into the plain values that reports are made from."""
+"""Turns a result into the plain values from which reports are made."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["report_of"]
 
 
 def report_of(result: ScenarioResult, *, ca_url: str | None = None) -> ScenarioReport:
-    """The result as a report; its ``command`` repeats just this run."""
+    """The result as a report; its ``command`` repeats this run."""
     scenario = result.scenario
     chosen = kept(result.attachments)
     return ScenarioReport(

@@ -1,10 +1,10 @@
-"""Runs a scenario step by step and tells a listener; the result says what held and what did not.
+"""Runs a scenario step by step and reports each step to a listener; the result lists the failures.
 
-Whatever ends a run before its end (an exception, a set-up that is refused, a bound that is exceeded) is an error of
-that scenario, with its place; other scenarios are not concerned.
+Anything that ends a run early (an exception, a refused set-up, an exceeded bound) is an error of that scenario, with
+its place; other scenarios are not affected.
 
-In process, freezegun follows the scenario's clock, so that anything in the process that reads the wall clock sees
-scenario time; our own code reads the injected clock only.
+In process, freezegun follows the scenario's clock, so that all code that reads the wall clock sees scenario time; our
+own code reads only the injected clock.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _IGNORED = ["_pytest", "xdist", "execnet", "hypothesis", "concurrent", "rich", "
 
 @dataclass(frozen=True)
 class StepDone:
-    """Told to the listener after each step."""
+    """Passed to the listener after each step."""
 
     scenario: Scenario
     record: StepRecord
@@ -66,20 +66,20 @@ def run(
     reach: Reach = DIRECTLY,
     read: set[str] | None = None,
 ) -> ScenarioResult:
-    """Run one scenario. It raises nothing for what happens inside: that is a failure of the result, marked ``error``.
+    """Run one scenario. Exceptions in the run are not raised: they are failures of the result, marked ``error``.
 
     Args:
         scenario: what to run.
-        seed: instead of the scenario's own.
+        seed: used instead of the scenario's own.
         flips: other readings of assumptions, ``A-22`` or ``A-22=5xx``.
-        ca_url: a real server instead of the in-process mock; the system clock rules then.
-        challenge: stands in for the scenario's challenge password, for a real server.
-        listener: told of each step as it is done.
+        ca_url: a real server instead of the in-process mock; the run then uses the system clock.
+        challenge: replaces the scenario's challenge password, for a real server.
+        listener: called after each step.
         keep_messages: also keep the messages as bytes, for a report; the trace is the same.
-        state_dir: where the machines keep their state, instead of in memory. In process it must be a new one; against
-            a real server the machine goes on from what is there.
+        state_dir: where the printers keep their state, instead of in memory. In process it must be new; against a real
+            server, the printers continue from the stored state.
         reach: how the real server is reached.
-        read: takes the names of the values of the model that the run reads.
+        read: collects the names of the model's values that the run reads.
     """
     begun = SystemClock().now()
     chosen = scenario.seed if seed is None else seed
@@ -206,9 +206,9 @@ def _act(world: World, step: Step, number: int) -> None:
 
 
 def _error(step: int, place: str, path: str, error: Exception) -> Failure:
-    """What ended the run before its end; an exception that nobody foresaw says where it arose.
+    """The error that ended the run early; an unexpected exception is reported with its place.
 
-    With ``MFP_SIM_DEBUG`` set it is raised on, for its whole traceback.
+    With ``MFP_SIM_DEBUG`` set it is raised again, for its whole traceback.
     """
     if isinstance(error, BoundExceeded):
         return Failure(step, place, "bounds", "the scenario ends within its bounds", str(error), error=True)
@@ -233,7 +233,7 @@ def _judge_refusal(world: World, step: Step, number: int, refusal: Refused) -> N
 
 @contextlib.contextmanager
 def frozen(world: World) -> Iterator[None]:
-    """freezegun at the scenario's clock, for as long as the scenario runs on a frozen one."""
+    """freezegun at the scenario's clock, while the scenario runs on a frozen clock."""
     if not isinstance(world.clock, FrozenClock):
         yield
         return

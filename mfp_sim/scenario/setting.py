@@ -1,4 +1,4 @@
-"""What a scenario says before its steps: printers, CA, clock and bounds, as frozen values. No YAML, no running."""
+"""The setting of a scenario: printers, CA, clock and bounds, as frozen values. No YAML, no running."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class PrinterSetup(Factory):
 
 @dataclass(frozen=True)
 class Setting:
-    """All but the steps of one runnable scenario: one instance of a file with ``parameters:``, or the file itself.
+    """Everything except the steps of one runnable scenario: an instance of a file with ``parameters:``, or the file.
 
     ``others`` are the printers beside the first, on from the start too.
     ``digest`` is of all that the file says about how it runs, in hex.

@@ -1,4 +1,4 @@
-"""What steps and expectations are made of: the types that they share, and times as they are written and compared."""
+"""The types that steps and expectations share, and how times are written and compared."""
 
 from __future__ import annotations
 

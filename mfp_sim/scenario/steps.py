@@ -1,4 +1,4 @@
-"""What people and the world do: one class a step, one table. The class describes the argument, ``act`` does it.
+"""The steps of people and the world: one class per step, one table. The class describes the argument, ``act`` does it.
 
 To add a step: a frozen dataclass with ``act`` and ``text``, and its line in ``STEPS``; reader, JSON schema and table of
 the documentation follow by themselves.
@@ -52,10 +52,10 @@ __all__ = [
 
 
 class StepAction(Protocol):
-    """What a step does."""
+    """The action of a step."""
 
     def act(self, world: World, role: str) -> Missing | None:
-        """Do it; what is given back says what is missing of the step's premise, asked at the end of the run."""
+        """Do it; returns a function that reports what the step's premise lacks, called at the end of the run."""
         ...
 
     def text(self) -> str:
@@ -65,9 +65,9 @@ class StepAction(Protocol):
 
 @dataclass(frozen=True)
 class Step:
-    """A step of a scenario: the act, who does it, whether a refusal is expected, and whether it may be for nothing.
+    """A step of a scenario: the act, its role, whether a refusal is expected, and whether its premise is optional.
 
-    ``printer`` is the serial number of the machine that it is about, None the one that steps are about by now.
+    ``printer`` is the serial number of the printer that it is about; None means the current one.
     """
 
     kind: str
@@ -79,7 +79,7 @@ class Step:
     printer: str | None = None
 
     def text(self) -> str:
-        """What is done, in words."""
+        """The action in words."""
         return self.act.text() if self.printer is None else f"{self.printer}: {self.act.text()}"
 
 
@@ -101,7 +101,7 @@ class Communication:
 @document("the key")
 @dataclass(frozen=True)
 class SendRequest(KeySettings):
-    """The key's settings, sent. ``wait``: until the request has ended; else only what takes no time happens."""
+    """Send a request with the key's settings. ``wait``: wait for its end; otherwise no time passes."""
 
     wait: bool = True
 
@@ -127,7 +127,7 @@ class SendRequest(KeySettings):
 @document("polling")
 @dataclass(frozen=True)
 class WrittenPolling:
-    """How often the server is asked again, and how far apart."""
+    """The number of polls, and the interval between them."""
 
     count: int
     minutes: Annotated[int, Duration(60, "minutes"), Doc(key="interval")]
@@ -176,7 +176,7 @@ class AutoRequest:
 @document(whole=True)
 @dataclass(frozen=True)
 class Advance:
-    """Time passes, ``seconds`` of it, with everything that is due meanwhile."""
+    """Let ``seconds`` pass, with everything that is due in that time."""
 
     seconds: Annotated[float, Duration()]
 
@@ -190,7 +190,7 @@ class Advance:
 @document(whole=True)
 @dataclass(frozen=True)
 class AdvanceTo:
-    """Time passes until a local time of the printer's zone; met if that lies ahead."""
+    """Let time pass until a local time of the printer's zone; its premise is that the time is in the future."""
 
     local: Annotated[datetime, LocalTime(offset=True)]
 
@@ -273,12 +273,12 @@ class Ip:
 @document(whole=True)
 @dataclass(frozen=True)
 class CaScript:
-    """The mock CA gets these rules in place of those it has."""
+    """Replace the rules of the mock CA."""
 
     rules: Annotated[tuple[Rule, ...], Rules()] = field(repr=False)
 
     def act(self, world: World, role: str) -> Missing | None:  # noqa: ARG002
-        """Rules have premises of their own; a script without any has to take the place of one that has some."""
+        """Rules have their own premises; an empty script has to replace one with rules."""
         if world.ca is None:
             return None
         replaced = world.ca.script.rules
@@ -290,7 +290,7 @@ class CaScript:
 
 
 def _with_challenge(key: KeySettings, world: World) -> KeySettings:
-    """A challenge given for a real server stands in for the scenario's own; a wrong one on purpose is masked too."""
+    """A challenge for a real server replaces the scenario's own; an intentionally wrong one is masked too."""
     if key.challenge:
         world.recorder.redactor.add(key.challenge)
     if world.challenge is None or key.challenge is None or key.challenge != world.setting.ca.challenge:
@@ -300,7 +300,7 @@ def _with_challenge(key: KeySettings, world: World) -> KeySettings:
 
 @dataclass(frozen=True)
 class _Powered(OneWay):
-    """How a step that takes no argument is written."""
+    """The written form of a step without an argument."""
 
     what: str
 
@@ -321,9 +321,9 @@ class _Powered(OneWay):
 class StepKind:
     """A line of the step table.
 
-    ``shape`` is the type of its argument, or a kind; ``example`` is one, empty for a bare step; ``person`` whether
-    ``as`` applies; ``premise`` what has to come true by the end of the run, unless the step says ``optional: true``. It
-    is empty where nothing has to.
+    ``shape`` is the type of its argument, or a kind; ``example`` an example, empty for a bare step; ``person`` whether
+    ``as`` applies; ``premise`` what has to come true by the end of the run, unless the step has ``optional: true``; it
+    is empty for a step without a premise.
     """
 
     shape: Any
@@ -333,12 +333,12 @@ class StepKind:
     premise: str = ""
 
     def example_of(self, name: str) -> str:
-        """A step as it stands in a list of steps."""
+        """A step as written in a list of steps."""
         return f"{name}: {self.example}" if self.example else name
 
     @cached_property
     def kind(self) -> Kind:
-        """How its argument is written."""
+        """The written form of its argument."""
         return self.shape if isinstance(self.shape, Kind) else kind_of(self.shape)
 
     @property
@@ -422,7 +422,7 @@ STEPS: dict[str, StepKind] = {
     ),
 }
 WORLD = ("advance", "network", "another_printer", "ca_operator", "ca_script")
-"""The steps that are not about one machine."""
+"""The steps that are not about one printer."""
 
 
 def read_step(kind: str, node: Node, problems: Problems) -> StepAction | None:

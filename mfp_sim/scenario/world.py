@@ -1,4 +1,4 @@
-"""The parts of one run put together: clock, scheduler, wire, CA, printer. The only place that wires them."""
+"""Connects the parts of one run: clock, scheduler, wire, CA, printer. The only place that does so."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ __all__ = ["Storages", "World", "build", "directories", "redactor_of"]
 
 E = TypeVar("E", bound=Event)
 Storages: TypeAlias = Callable[[int, PowerPoints], Storage]
-"""Makes the storage of the n-th machine of a run, whose power may fail at these points."""
+"""Makes the storage of the n-th printer of a run, whose power may fail at these points."""
 
 
 @dataclass
@@ -62,7 +62,7 @@ class FallibleKeys:
         """A key of the source.
 
         Raises:
-            KeyGenerationFailed: a step said so.
+            KeyGenerationFailed: a step ordered it.
         """
         self._check(f"RSA key of {bits} bits")
         return self.source.rsa(bits)
@@ -80,14 +80,14 @@ class FallibleKeys:
 
 @dataclass
 class World:
-    """What steps act on and expectations look at."""
+    """The objects that steps change and expectations inspect."""
 
     setting: Setting
     clock: Clock
     scheduler: Scheduler
     recorder: Recorder
     printer: Printer
-    """The one that steps are about and expectations look at."""
+    """The current printer of steps and expectations."""
     network: Network
     ca: ScepService | None
     end: datetime
@@ -98,16 +98,16 @@ class World:
     refusal: Refused | None = None
     bundles: dict[str, bytes] = field(default_factory=dict)
     exporting: dict[str, tuple[str, Printer]] = field(default_factory=dict)
-    """The export that each machine began last, by its serial number."""
+    """The latest export of each printer, by serial number."""
     make_printer: Callable[[PrinterSetup], Printer] = field(kw_only=True)
     printers: dict[str, Printer] = field(kw_only=True)
-    """All that there are by serial number, the first one first."""
+    """All printers by serial number, the first one first."""
     key_sources: dict[str, FallibleKeys] = field(kw_only=True)
-    """Where each machine has its keys from, by its serial number."""
+    """The source of keys of each printer, by serial number."""
 
     @contextlib.contextmanager
     def about(self, serial: str | None) -> Iterator[None]:
-        """Within, steps and expectations are about the printer with that serial number; None: as before."""
+        """In this context, steps and expectations are about the printer with that serial number; None: no change."""
         before = self.printer
         chosen = self.printer = before if serial is None else self.printers[serial]
         try:
@@ -117,7 +117,7 @@ class World:
                 self.printer = before
 
     def happened(self, kind: type[E]) -> list[tuple[datetime, E]]:
-        """What of that kind the printer did, or nobody in particular did, and when."""
+        """The events of that kind of the current printer, or of no printer, with their times."""
         first, serial = next(iter(self.printers)), self.printer.serial
         found = ((event.time, event.of(kind)) for event in self.recorder.events if (event.printer or first) == serial)
         return [(time, event) for time, event in found if event is not None]
@@ -129,11 +129,11 @@ class World:
 
     @property
     def shown(self) -> Printer:
-        """What expectations look at: the machine, or what its storage holds while it is off."""
+        """The state that expectations inspect: of the printer, or of its storage while it is off."""
         return self.printer if self.printer.powered else self.printer.at_rest()
 
     def collect_export(self) -> None:
-        """Keep the file of each machine's last export, if that has ended, whoever waited for it."""
+        """Keep the file of each printer's latest export, if it has ended."""
         for name, printer in self.exporting.values():
             if printer.exported is not None:
                 self.bundles[name] = printer.exported
@@ -148,7 +148,7 @@ class World:
         self.scheduler.run_until(instant)
 
     def keep_within(self, instant: datetime) -> None:
-        """See to it that the scenario is not beyond its bound of virtual time at ``instant``.
+        """Check that ``instant`` is within the scenario's bound of virtual time.
 
         Raises:
             BoundExceeded: it is.
@@ -172,11 +172,10 @@ def build(
     reach: Reach = DIRECTLY,
     read: set[str] | None = None,
 ) -> World:
-    """Everything for one run: in process on a frozen clock, or against a real server on the system clock.
+    """Build everything for one run: in process on a frozen clock, or against a real server on the system clock.
 
-    ``storages`` makes the storage of each machine, in memory without it. ``reach`` says how the real server is reached.
-    ``read`` takes the names of the values of the
-    model that are read.
+    ``storages`` makes the storage of each printer, by default in memory. ``reach`` is how the real server is reached.
+    ``read`` collects the names of the model's values that are read.
 
     Raises:
         UsageError: a flip that does not exist, or a storage that cannot be used.
@@ -184,7 +183,7 @@ def build(
     url = ca_url or setting.ca.url
     secret = challenge if challenge is not None else setting.ca.challenge
     clock: PassingClock = FrozenClock(setting.clock) if url is None else SystemClock()
-    # The pool and repeatable chance are for the in-process mock only.
+    # The pool and repeatable random values are only for the in-process mock.
     entropy = Entropy(seed if url is None else None, messages=keep_messages)
     scheduler = Scheduler(clock, max_events=setting.events)
     recorder = Recorder(clock, redactor_of(setting, challenge, reach))
@@ -250,10 +249,10 @@ def redactor_of(setting: Setting, challenge: str | None = None, reach: Reach = D
 
 @contextlib.contextmanager
 def directories(base: Path, *, fresh: bool) -> Iterator[Storages]:
-    """A directory below ``base`` for each machine; ``fresh``: there must be no state in it yet.
+    """A directory below ``base`` for each printer; ``fresh``: it must not contain a state yet.
 
-    They are this process's alone until the end of the ``with``.
-    Where the disk's part of a commit stands is a power point too: ``state-written`` and ``state-renamed``.
+    Only this process can use them until the end of the ``with``.
+    The stages of a commit on disk are power points too: ``state-written`` and ``state-renamed``.
     """
 
     def make(number: int, points: PowerPoints) -> Storage:
@@ -270,7 +269,7 @@ def directories(base: Path, *, fresh: bool) -> Iterator[Storages]:
 
 
 def _profile(setup: PrinterSetup, flips: Sequence[str]) -> Profile:
-    """The model under other readings; what the scenario sets itself stays, since that is what it is about."""
+    """The model under other readings; values that the scenario sets itself stay."""
     profile = find_profile(setup.profile)
     for flip in flips:
         assumption, _, reading = flip.partition("=")
@@ -300,7 +299,7 @@ def _service(setting: Setting, clock: Clock, entropy: Entropy, recorder: Recorde
 
 
 def _communicate(printer: Printer, setup: PrinterSetup, url: str | None) -> None:
-    """The communication settings; a machine that was set up in an earlier run keeps them when they are the same."""
+    """The communication settings; a printer that was set up in an earlier run keeps them if they are the same."""
     wanted, port = setup.url, setup.port
     if url is not None:
         try:

@@ -20,7 +20,7 @@
     │   └── PowerLost              the power failed during it: what was committed by then holds
     └── BoundExceeded              a scenario ran over its bound of virtual time or events
 
-An error says what was wrong, where, and, where it can, what to do (``remedy``). It never holds a secret.
+An error says what was wrong, where, and if possible what to do (``remedy``). It never contains a secret.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ def place_of(file: str, line: int, column: int) -> str:
 class DocumentError(MfpSimError):
     """A file has mistakes: all of them at once, in the order of their places; its text has the first hundred.
 
-    ``cut``: there are so many that reading has ended before the file did.
+    ``cut``: there are so many mistakes that reading stopped before the end of the file.
     """
 
     exit_code = 2
@@ -121,7 +121,7 @@ class DocumentError(MfpSimError):
 
 
 class TargetError(MfpSimError):
-    """The server that was to be used is unreachable or does not speak SCEP."""
+    """The server to use is unreachable or does not speak SCEP."""
 
     exit_code = 3
 
@@ -151,7 +151,7 @@ class EnvelopeUnreadable(MfpSimError):
 
 
 class TransportError(MfpSimError):
-    """No HTTP reply. ``sent`` tells whether the whole request had left (then it may have been processed)."""
+    """No HTTP reply. ``sent``: the whole request had been sent, so it may have been processed."""
 
     def __init__(self, message: str, *, sent: bool = False, remedy: str | None = None) -> None:
         super().__init__(message, remedy=remedy)
@@ -159,7 +159,7 @@ class TransportError(MfpSimError):
 
 
 class ConnectFailed(TransportError):
-    """The name does not resolve, or the connection was refused or not answered: nothing was sent."""
+    """The name does not resolve, or the connection was refused or timed out: nothing was sent."""
 
 
 class ConnectionLost(TransportError):
@@ -171,11 +171,11 @@ class DeadlineExceeded(TransportError):
 
 
 class MalformedHttp(TransportError):
-    """What came back is not an HTTP reply, or is larger than the cap."""
+    """The received bytes are not an HTTP reply, or are larger than the cap."""
 
 
 class KeyGenerationFailed(MfpSimError):
-    """No key pair could be made: the hardware or the source of keys gave none."""
+    """The hardware or the source of keys could not make a key pair."""
 
 
 Reason = Literal[
@@ -201,9 +201,9 @@ class Refused(MfpSimError):
 
 
 class PowerLost(Refused):
-    """The power failed at ``point`` of an operation: what was committed by then holds, the rest is gone.
+    """The power failed at ``point`` of an operation: committed changes stay, the rest is lost.
 
-    It comes back after ``off_seconds``; with None, when the machine is switched on.
+    It returns after ``off_seconds``; with None, when the printer is switched on.
     """
 
     def __init__(self, point: str, off_seconds: float | None = None) -> None:
@@ -212,6 +212,6 @@ class PowerLost(Refused):
 
 
 class BoundExceeded(MfpSimError):
-    """A scenario ran over its bound of virtual time or of events: it would never have ended."""
+    """A scenario exceeded its bound of virtual time or of events."""
 
     exit_code = 1

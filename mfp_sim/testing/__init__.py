@@ -1,8 +1,8 @@
-"""Printer, wire and CA for tests: `Bench` puts them together, `ScepClient` says anything to the CA.
+"""Printer, wire and CA for tests: `Bench` connects them, `ScepClient` can send anything to the CA.
 
 `MockScepServer` is the CA on a socket, for clients that are not written with this package; the module
-`mfp_sim.testing.container` has it in a container. Public, and what the product's own tests are written with. Nothing of
-the product imports it.
+`mfp_sim.testing.container` runs it in a container. Public, and used by the product's own tests. The product itself does
+not import it.
 """
 
 from mfp_sim.testing.bench import CHALLENGE, KEY, START, Bench

@@ -1,7 +1,7 @@
 """The bench of tests: a printer and a CA in one process on one clock.
 
-Owns how they are put together for a test, and the defaults: a frozen clock, keys of the pool, chance from a seed. A
-scenario has a world of its own (:mod:`mfp_sim.scenario.world`), with what a file can say. Serves tests alone.
+Owns how they are connected for a test, and the defaults: a frozen clock, keys of the pool, random values from a seed. A
+scenario has its own world (`mfp_sim.scenario.world`), with everything that a file can set. Only for tests.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
-"""A client for tests that says anything to a CA: right messages, wrong ones, or bytes that are none.
+"""A client for tests that can send anything to a CA: right messages, wrong ones, or other bytes.
 
-It is the client of the checks (:mod:`mfp_sim.conformance.client`), less what a check of a stranger's server needs: it
-knows its CA, so that the journal shows what the test sends and nothing else, and it sends nothing twice. RFC 8894, 2 to
-4.
+It is the client of the checks (`mfp_sim.conformance.client`), without the parts for unknown servers: it knows its CA,
+so the journal shows only what the test sends, and it sends nothing twice. RFC 8894, 2 to 4.
 """
 
 from __future__ import annotations

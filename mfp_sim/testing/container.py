@@ -1,6 +1,6 @@
 """The mock CA in a container, for tests that start their servers with Testcontainers.
 
-Owns the container's command, and the calls of its control port. Needs the extra `containers`, and a Docker engine.
+Owns the container's command, and the calls to its control port. Needs the extra `containers`, and a Docker engine.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""RSA key pairs for simulations, one base64 PKCS#8 a line. Everybody has them: never use one elsewhere."""
+"""RSA key pairs for simulations, one base64 PKCS#8 per line. They are public: never use one elsewhere."""

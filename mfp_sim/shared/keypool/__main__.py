@@ -1,4 +1,4 @@
-"""Makes the pool anew: ``python -m mfp_sim.shared.keypool``. Run by hand; the result is committed."""
+"""Makes the pool again: ``python -m mfp_sim.shared.keypool``. Run by hand; the result is committed."""
 
 from __future__ import annotations
 
