@@ -50,7 +50,7 @@ class Part:
         """Note in the audit log what is cut off by switching off."""
 
     def refuse_while_busy(self) -> None:
-        """Raise Refused while nobody can operate the machine."""
+        """Raise Refused while the printer cannot be operated."""
 
     def save(self) -> None:
         """Put into the state what is to be committed with it."""

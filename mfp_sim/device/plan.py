@@ -47,7 +47,7 @@ class Plan(Part):
             raise Refused("start-in-the-past", "the request start date/time has passed")
 
     def set(self, local: datetime | None) -> None:
-        """Book the automatic request for a local time; the adjustment is drawn anew each time (A-15)."""
+        """Book the automatic request for a local time; the adjustment is drawn again each time (A-15)."""
         machine, state = self._machine, self._machine.state
         machine.cancel(_LABEL)
         state.planned, state.due = local, None
@@ -96,7 +96,7 @@ class Plan(Part):
 
 
 def renewal_instant(certificate: Certificate, profile: Profile) -> datetime:
-    """When a model that goes by expiry renews a certificate (F-K05)."""
+    """When a model that renews before expiry renews a certificate (F-K05)."""
     if profile.renewal_trigger == "days-before-expiry":
         return certificate.not_after - timedelta(days=profile.renewal_value)
     return certificate.not_before + (certificate.not_after - certificate.not_before) * profile.renewal_value / 100

@@ -93,7 +93,7 @@ class DirectoryStorage:
     ``reach`` is told ``written`` and ``renamed``: what a power failure there leaves is the old state, or the new one.
 
     Raises:
-        UsageError: the directory cannot be made, is no directory, or is in use by another process.
+        UsageError: the directory cannot be made, is not a directory, or is in use by another process.
     """
 
     def __init__(self, directory: Path, *, reach: Callable[[str], None] | None = None) -> None:

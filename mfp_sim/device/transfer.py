@@ -46,7 +46,7 @@ class ImportPlan:
 
 @dataclass(frozen=True)
 class Transfer:
-    """An export or import that is running; nobody can operate the machine until ``ends``."""
+    """A running export or import; the printer cannot be operated until ``ends``."""
 
     kind: Literal["export", "import"]
     ends: datetime

@@ -49,8 +49,8 @@ class StateDirectory:
     another file after each change.
 
     Raises:
-        UsageError: the directory cannot be made, is no directory, or is in use by another process; ``what`` (a printer)
-            and ``program`` (mfp-sim) are for people.
+        UsageError: the directory cannot be made, is not a directory, or is in use by another process;
+            ``what`` (a printer) and ``program`` (mfp-sim) are for people.
     """
 
     def __init__(self, directory: Path, *, lock: str, what: str, program: str) -> None:

@@ -23,10 +23,10 @@ _FILES = ("device_manual.yaml", "scep_rfc8894.yaml", "assumptions.yaml", "field_
 
 @dataclass(frozen=True)
 class Requirement:
-    """One checkable statement. ``derived`` names the assumptions that its reading rests on (MFP only).
+    """One checkable statement. ``derived`` names the assumptions that its reading depends on (MFP only).
 
     ``planned`` says what a statement waits for that nothing can show yet. ``quotes`` are the sentences of RFC 8894 that
-    it rests on; a statement without a keyword has none.
+    it depends on; a statement without a keyword has none.
     """
 
     id: str
