@@ -194,7 +194,7 @@ def test_what_is_no_file_and_what_may_not_be_read(tmp_path: Path, monkeypatch: p
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "open", denied)
-    with pytest.raises(UsageError, match=r"cannot read .*: Permission denied \(take another"):
+    with pytest.raises(UsageError, match=r"cannot read .*: Permission denied \(choose another"):
         storage.load()
 
 

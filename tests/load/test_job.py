@@ -81,7 +81,7 @@ def test_keys_are_of_their_owner_and_never_overwritten(tmp_path: Path) -> None:
     assert read_keys(file, 1, 1)[0].private_numbers() == second.private_numbers()
     with pytest.raises(UsageError, match="exists already"):
         make_keys(1, 2048, file, 1, told.append)
-    with pytest.raises(UsageError, match="has 2 key pairs, and 3 are needed"):
+    with pytest.raises(UsageError, match="has 2 key pairs, but 3 are needed"):
         read_keys(file, 1, 2)
     file.write_text("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n")
     with pytest.raises(UsageError, match="cannot be read"):
