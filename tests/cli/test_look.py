@@ -95,7 +95,7 @@ def test_two_files_with_one_name_are_a_mistake(mfp_sim, tmp_path: Path, scenario
     (tmp_path / "z.scenario.yaml").write_text(scenario.read_text())
     done = mfp_sim("check", tmp_path)
     assert done.code == 2
-    assert "'enrols' is a name in" in done.err
+    assert "the name 'enrols' is used in" in done.err
 
 
 def test_check_of_what_is_right(mfp_sim, scenario) -> None:
