@@ -1,1 +1,4 @@
-"""What printer and mock CA share: the SCEP codec, documents, time and chance, errors. The mock imports nothing else."""
+"""What the printer and the mock CA share: the SCEP codec, documents, time, randomness and errors.
+
+The mock imports nothing else of the product.
+"""

@@ -1,6 +1,6 @@
-"""The content keys that ``--save-keys`` leaves beside saved exchanges: one in hexadecimal in a file, ``….request.key``.
+"""The content keys that ``--save-keys`` writes beside saved exchanges: one key in hex per file, ``….request.key``.
 
-May read no private key. A key opens one envelope, so it is looked for under that exchange's name only.
+Must not read private keys. A content key opens one envelope, so it is only looked up under the exchange's name.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from mfp_sim.shared.errors import UsageError
 __all__ = ["KEY_LENGTHS", "content_keys_beside"]
 
 KEY_LENGTHS: Final = (8, 16, 24, 32)
-"""Of keys of DES, AES and triple DES, in bytes."""
+"""The lengths of DES, AES and triple DES keys, in bytes."""
 
 
 def content_keys_beside(file: Path) -> tuple[bytes, ...]:
-    """The content key beside a file of ``--save``; none where there is no such file.
+    """The content key beside a file of ``--save``; an empty tuple if there is no key file.
 
     Raises:
-        UsageError: it cannot be read, or holds no key.
+        UsageError: the key file cannot be read, or does not hold a key.
     """
     if file.suffix != ".http":
         return ()

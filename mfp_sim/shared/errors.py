@@ -1,24 +1,24 @@
-"""The one error tree of the product; foreign exceptions are translated into it at the border.
+"""The one error tree of the product. Exceptions of other libraries are translated into it where they are caught.
 
 ::
 
-    MfpSimError                    exit code 4 (internal) unless a branch says otherwise
+    MfpSimError                    exit code 4 (internal) unless a subclass has another
     ├── UsageError            2    the command line or a fixture was used wrongly
-    ├── DocumentError         2    a file: every problem in it, each with line and column
+    ├── DocumentError         2    a file has mistakes: all of them, each with line and column
     ├── TargetError           3    the server is unreachable or does not speak SCEP
-    ├── DecodeError                bytes that are not what they should be: path, offset, expected, got
+    ├── DecodeError                bytes that cannot be decoded: path, offset, expected, got
     │   └── AlgorithmRefused       readable, but the algorithm is refused by name
     ├── SignatureInvalid           a CMS, CSR or certificate signature does not verify
     ├── EnvelopeUnreadable         no recipient for our key, or decryption failed
-    ├── TransportError             no HTTP reply: it says at which stage the exchange was lost
+    ├── TransportError             no HTTP reply; the subclass says at which stage the exchange failed
     │   ├── ConnectFailed          nothing was sent
-    │   ├── ConnectionLost         reset or closed before the reply was whole
-    │   ├── DeadlineExceeded       the one deadline of the exchange passed
-    │   └── MalformedHttp          what came is not an HTTP reply
+    │   ├── ConnectionLost         reset or closed before the reply was complete
+    │   ├── DeadlineExceeded       the deadline of the whole exchange passed
+    │   └── MalformedHttp          the received bytes are not an HTTP reply
     ├── KeyGenerationFailed        no key pair could be made
     ├── Refused                    the printer refused an operation: a stable reason and a sentence
-    │   └── PowerLost              the power failed during it: what was committed by then holds
-    └── BoundExceeded              a scenario ran over its bound of virtual time or events
+    │   └── PowerLost              the power failed during an operation: committed changes stay
+    └── BoundExceeded              a scenario exceeded its bound of virtual time or events
 
 An error says what was wrong, where, and if possible what to do (``remedy``). It never contains a secret.
 """
@@ -67,12 +67,12 @@ class MfpSimError(Exception):
         return f"{self.message} ({self.remedy})" if self.remedy else self.message
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Pickled by its attributes: the arguments of ``__init__`` differ from those of ``Exception``."""
+        """Pickle by attributes: the arguments of ``__init__`` differ from those of ``Exception``."""
         return _restored, (type(self), self.args), self.__dict__
 
 
 def _restored(kind: type[MfpSimError], arguments: tuple[object, ...]) -> MfpSimError:
-    """An error as it was on the other side of a process border; its attributes follow."""
+    """An error from another process, without its attributes: pickle sets them afterwards."""
     return kind.__new__(kind, *arguments)
 
 
@@ -86,7 +86,7 @@ class UsageError(MfpSimError):
 class Problem:
     """One mistake in a file: 1-based line and column, a sentence, and a hint such as "did you mean".
 
-    In JSON, ``file`` is the path of the value too, and line and column are 0.
+    For JSON, ``file`` includes the path of the value, and line and column are 0.
     """
 
     file: str
@@ -101,14 +101,14 @@ class Problem:
 
 
 def place_of(file: str, line: int, column: int) -> str:
-    """``file:line:column``, or the file alone where there is no line."""
+    """``file:line:column``, or only the file if there is no line."""
     return f"{file}:{line}:{column}" if line else file
 
 
 class DocumentError(MfpSimError):
-    """A file has mistakes: all of them at once, in the order of their places; its text has the first hundred.
+    """A file has mistakes. ``problems`` are all of them, ordered by place; the text shows the first hundred.
 
-    ``cut``: there are so many mistakes that reading stopped before the end of the file.
+    ``cut``: reading stopped before the end of the file, because there were too many mistakes.
     """
 
     exit_code = 2
@@ -127,10 +127,10 @@ class TargetError(MfpSimError):
 
 
 class DecodeError(MfpSimError):
-    """Bytes are not what they should be.
+    """The bytes are not what the format requires.
 
     ``path`` names the element (``signerInfos[0].signedAttrs.transactionID``), ``offset`` is in bytes from
-    the start of the message, ``expected`` and ``got`` are words for people.
+    the start of the message, ``expected`` and ``got`` are descriptions for people.
     """
 
     def __init__(self, path: str, offset: int, expected: str, got: str) -> None:
@@ -163,11 +163,11 @@ class ConnectFailed(TransportError):
 
 
 class ConnectionLost(TransportError):
-    """The peer reset or closed the connection before the reply was whole."""
+    """The peer reset or closed the connection before the reply was complete."""
 
 
 class DeadlineExceeded(TransportError):
-    """The one deadline over connect, send and receive passed."""
+    """The single deadline for connect, send and receive passed."""
 
 
 class MalformedHttp(TransportError):
@@ -188,8 +188,8 @@ Reason = Literal[
     "not-administrator", "port-conflict", "power-lost", "powered-off", "start-in-the-past", "start-out-of-range",
     "timer-on",
 ]  # fmt: skip
-"""Why the printer refuses: stable slugs. The Remote UI has a field, a status and a label for each
-(:data:`mfp_sim.remote_ui.forms.REFUSALS`)."""
+"""Why the printer refuses an operation: stable slugs. The Remote UI has a field, a status and a label for each
+(`mfp_sim.remote_ui.forms.REFUSALS`)."""
 
 
 class Refused(MfpSimError):
@@ -203,7 +203,7 @@ class Refused(MfpSimError):
 class PowerLost(Refused):
     """The power failed at ``point`` of an operation: committed changes stay, the rest is lost.
 
-    It returns after ``off_seconds``; with None, when the printer is switched on.
+    The power returns after ``off_seconds``; if None, when the printer is switched on.
     """
 
     def __init__(self, point: str, off_seconds: float | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Files that a command is given: read whole, up to a size, with errors that name the file; a certificate is written."""
+"""Reads the files that a command is given, up to a size, with errors that name the file; writes certificates."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def octets_of(path: Path, most: int) -> bytes:
     """The content of a file of at most ``most`` bytes.
 
     Raises:
-        UsageError: it cannot be read, or is larger.
+        UsageError: the file cannot be read, or is larger.
     """
     try:
         with path.open("rb") as file:
@@ -49,10 +49,10 @@ def json_of(path: Path, most: int, remedy: str) -> Any:
 
 
 def rsa_key_of(path: Path) -> RSAPrivateKey:
-    """The RSA private key of a PEM file without a password, which opens SCEP envelopes.
+    """The RSA private key, which opens SCEP envelopes, from a PEM file without a password.
 
     Raises:
-        UsageError: it cannot be read, or has something else in it.
+        UsageError: the file cannot be read, or does not hold such a key.
     """
     from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415 - most commands are given no key
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey  # noqa: PLC0415 - as above
@@ -68,10 +68,10 @@ def rsa_key_of(path: Path) -> RSAPrivateKey:
 
 
 def write_certificate(path: Path, der: bytes, option: str) -> None:
-    """A certificate in PEM, in the place of another one only: the file that ``option`` names may be a key by mistake.
+    """Write a certificate in PEM. It replaces only another certificate: ``option`` may name a key file by mistake.
 
     Raises:
-        UsageError: it cannot be written, or would replace a file that is not one certificate in PEM.
+        UsageError: the file cannot be written, or exists and is not a single certificate in PEM.
     """
     try:
         if path.is_file() and not _ONE_CERTIFICATE.fullmatch(path.read_bytes()):

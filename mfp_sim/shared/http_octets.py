@@ -1,6 +1,6 @@
-"""HTTP as bytes: replies, read by ``http.client``, which expects a socket, and requests that were captured.
+"""HTTP as bytes: replies, which ``http.client`` reads as if from a socket, and captured requests.
 
-May not open connections. Deadlines, size limits and the translation of errors belong to :mod:`mfp_sim.transport`.
+Must not open connections. Deadlines, size limits and the translation of errors belong to `mfp_sim.transport`.
 RFC 9112; RFC 8894, 4.1.
 """
 
@@ -29,15 +29,15 @@ class _StreamAsSocket:
 
 
 def response_of(stream: io.BufferedIOBase, method: str = "GET") -> http.client.HTTPResponse:
-    """A reply to a request of ``method`` that will be read from ``stream``; reads nothing yet."""
+    """The reply to a request with ``method``, to be read from ``stream``; this call does not read yet."""
     return http.client.HTTPResponse(cast("socket.socket", _StreamAsSocket(stream)), method=method)
 
 
 def reply_of(octets: bytes) -> HttpReply:
-    """The reply in ``octets``.
+    """The reply in `octets`.
 
     Raises:
-        http.client.HTTPException, ValueError, OSError: it is incomplete, or not HTTP.
+        http.client.HTTPException, ValueError, OSError: the reply is incomplete, or not HTTP.
     """
     response = response_of(io.BytesIO(octets))
     response.begin()
@@ -45,10 +45,10 @@ def reply_of(octets: bytes) -> HttpReply:
 
 
 def request_of(octets: bytes) -> HttpRequest:
-    """The request in ``octets``, as it was on the wire; lines may end in a line feed alone.
+    """The request in `octets`, as sent; lines may end with only a line feed.
 
     Raises:
-        UsageError: its first line has no target.
+        UsageError: the first line has no target.
     """
     head, _, body = octets.partition(b"\r\n\r\n" if b"\r\n\r\n" in octets else b"\n\n")
     first, *lines = head.decode("latin-1").split("\n")
@@ -62,8 +62,10 @@ def request_of(octets: bytes) -> HttpRequest:
 
 
 def octets_of(request: HttpRequest) -> bytes:
-    """The bytes of a request as it was read, whatever its head holds: for files that people look at. A chunked body
-    stands there in one piece."""
+    """The bytes of a request as it was read, even with an invalid head: for files that people look at.
+
+    A chunked body is written in one piece.
+    """
     lines = (
         f"{request.method} {request.target} {request.version}",
         *(f"{name}: {value}" for name, value in request.headers),

@@ -1,4 +1,4 @@
-"""A listening TCP socket, or why there is none: the same words for every server of the product."""
+"""A listening TCP socket, or the reason why it failed: the same messages for every server of the product."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from mfp_sim.shared.errors import UsageError
 __all__ = ["listen", "reason_of"]
 
 _WAITING = 128
-"""Connections that the system may keep waiting."""
+"""The number of connections that the system may keep waiting."""
 
 
 def listen(host: str, port: int, *, port_option: str = "--port") -> socket.socket:
-    """Bind and listen; port 0 is any free one. ``port_option`` names the option of the port in the remedy.
+    """Bind and listen; port 0 picks a free port. ``port_option`` is the name of the port's option in the remedy.
 
     Raises:
-        UsageError: the host does not resolve or is not this machine's, the port is taken or needs rights.
+        UsageError: the host does not resolve or is not local, or the port is in use or needs privileges.
     """
     told = f"cannot listen on {host}, port {port}"
     try:
@@ -45,5 +45,5 @@ def listen(host: str, port: int, *, port_option: str = "--port") -> socket.socke
 
 
 def reason_of(error: Exception) -> str:
-    """What the system says, in small letters and without its number."""
+    """The system's error text, in lower case and without its number."""
     return (error.strerror or str(error)).lower() if isinstance(error, OSError) else str(error)

@@ -1,6 +1,6 @@
-"""What is secret in the bytes of an exchange that are kept: logins, cookies, passwords in a URL, NDES's page.
+"""Masks the secrets in the stored bytes of an exchange: logins, cookies, passwords in a URL, NDES's page.
 
-What is enveloped stays as it is: nobody reads it without a key. Lengths of bodies stay too.
+Enveloped content is not changed, since it cannot be read without a key. The lengths of bodies stay the same.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ _FIELDS = re.compile(
 )
 _QUERY = re.compile(rb"(?i)([?&;\n][^=&\s]*(?:challenge|passw|pwd|secret|token)[^=&\s]*=)([^&;\s]+)")
 _PASSWORD = re.compile(rb"(?:[0-9A-Fa-f]\x00?){8,64}")
-"""What NDES's page shows as challenge, in UTF-16 too, and its CA's hash, which looks the same."""
+"""The challenge password on NDES's page, also in UTF-16, and the CA's hash, which looks the same."""
 
 
 def masked(octets: bytes, redactor: Redactor) -> bytes:
-    """A request or a reply with what is secret in its head overwritten, and in a body that is a form or a page."""
+    """A request or a reply with the secrets overwritten: in its head, and in a body that is a form or a page."""
     head, end, body = octets.partition(b"\r\n\r\n")
     head = _FIELDS.sub(rb"\1: " + MASK.encode(), head)
     head = _QUERY.sub(lambda found: found[1] + MASK.encode(), head)

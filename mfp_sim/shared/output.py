@@ -1,7 +1,7 @@
-"""Standard output and standard error of the commands: one that can no longer be written does not change what is done.
+"""Standard output and standard error of the commands. A failed write does not change what a command does.
 
-A reader that goes away (``mfp-sim run | head -1``) has seen enough; a full disk is said once the work is done. Either
-way verdicts and reports are those of a run whose output was read to its end.
+If the reader goes away (``mfp-sim run | head -1``), the rest of the output is dropped. A full disk is reported after
+the work is done. Verdicts and reports are the same as if the output had been read to its end.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _READER_LEFT = frozenset({errno.EPIPE, errno.ECONNRESET})
 
 
 class Output:
-    """A text stream that takes no more after the first write that fails, and remembers why (``failed``)."""
+    """A text stream that drops everything after the first failed write, and remembers the reason (``failed``)."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -28,13 +28,13 @@ class Output:
 
     @property
     def lost(self) -> str | None:
-        """Why somebody who still reads did not get all, or None."""
+        """Why a reader that is still there did not get all of the output, or None."""
         if self.failed is None or self.failed.errno in _READER_LEFT:
             return None
         return self.failed.strerror or str(self.failed)
 
     def write(self, text: str) -> int:
-        """Write, as long as that is possible."""
+        """Write, unless a write has failed."""
         if self.failed is None:
             try:
                 return self._stream.write(text)
@@ -43,7 +43,7 @@ class Output:
         return len(text)
 
     def flush(self) -> None:
-        """Flush, as long as that is possible."""
+        """Flush, unless a write has failed."""
         if self.failed is None:
             try:
                 self._stream.flush()
@@ -64,7 +64,7 @@ class Output:
 
 @contextlib.contextmanager
 def standard_output() -> Iterator[Output]:
-    """Standard output as an :class:`Output`, and standard error too, until the end of the ``with``."""
+    """Standard output as an `Output`, and standard error too, until the end of the ``with``."""
     before = sys.stdout, sys.stderr
     with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
         # Python has None for a stream that was closed when the process began.

@@ -1,9 +1,9 @@
-"""How a server is reached: trust in TLS, a client certificate, proxies, a login, further fields of HTTP.
+"""How a server is reached: trusted TLS certificates, a client certificate, proxies, a login, further HTTP fields.
 
-One value, :class:`Reach`, from one table of options, which ``run``, ``serve``, ``conform`` and the pytest plugin share;
-``transport`` does what it says. Opens no connection. Nothing secret of it is ever part of a request that is kept: it is
-put into the bytes at the last moment, and :attr:`Reach.secrets` are for the redactor, since a server may send them
-back. RFC 9110, 9.3.6 and 11; RFC 9112, 3.2.2.
+``run``, ``serve``, ``conform`` and the pytest plugin share one table of options, which gives one value, `Reach`;
+``transport`` applies it. Opens no connection. Its secrets are never part of a stored request: they are added to the
+bytes just before sending. `Reach.secrets` is for the redactor, since a server may send secrets back. RFC 9110, 9.3.6
+and 11; RFC 9112, 3.2.2.
 """
 
 from __future__ import annotations
@@ -51,18 +51,19 @@ REACH_OPTIONS: Final[Mapping[str, Mapping[str, Any]]] = {
         "help": "add a header field to each request, or those in a file (repeatable); values are kept secret",
     },
 }
-"""The options by name, in the words of ``argparse``, which pytest's ``addoption`` knows too."""
+"""The options by name, with arguments of ``argparse``, which pytest's ``addoption`` also accepts."""
 
 _FIELD = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([ -~]*?)[ \t]*")
 _OURS: Final = ("host", "content-length", "transfer-encoding", "connection", "content-type", "user-agent", "accept")
-"""Fields that are the checks' and the wire's own: another value would change what is asked."""
+"""Fields that only the checks and the transport may set: another value would change the request."""
 _SHORTEST_SECRET: Final = 4
-"""A shorter value of a field (``X-Tenant: 1``) hides nothing, and masking it would spoil every number."""
+"""The least length of a field value to mask. A shorter one (``X-Tenant: 1``) is not a secret, and masking it would
+spoil every number."""
 
 
 @dataclass(frozen=True)
 class Proxy:
-    """An HTTP proxy. ``login`` is user:password, None where it wants none."""
+    """An HTTP proxy. ``login`` is user:password, or None if the proxy does not need one."""
 
     host: str
     port: int
@@ -71,10 +72,10 @@ class Proxy:
 
 @dataclass(frozen=True)
 class Reach:
-    """How servers are reached; without anything: directly, and TLS certificates are checked against the system's CAs.
+    """How servers are reached. By default: directly, with TLS certificates checked against the system's CAs.
 
-    ``key_password`` opens ``key``, or the key in ``certificate``. ``proxies`` are a scheme and a URL each, ``all`` for
-    any scheme, and ``no`` with the hosts that are reached directly. ``login`` is user:password.
+    ``key_password`` opens ``key``, or the key in ``certificate``. ``proxies`` are pairs of scheme and URL; ``all`` is
+    for any scheme, and ``no`` has the hosts that are reached directly. ``login`` is user:password.
     """
 
     ca: Path | None = None
@@ -97,12 +98,12 @@ class Reach:
         return tuple(dict.fromkeys(secret for secret in found if secret))
 
     def proxy_for(self, scheme: str, host: str, port: int) -> Proxy | None:
-        """The proxy by which a server is reached, None where it is reached directly.
+        """The proxy for a server, or None if the server is reached directly.
 
         Raises:
-            UsageError: the environment names one that is no HTTP proxy.
+            UsageError: the environment names something that is not an HTTP proxy.
         """
-        from urllib.request import (  # type: ignore[attr-defined]  # noqa: PLC0415 - it brings ssl, and --help needs none
+        from urllib.request import (  # type: ignore[attr-defined]  # noqa: PLC0415 - it imports ssl, which --help does not need
             proxy_bypass_environment,
         )
 
@@ -114,12 +115,12 @@ class Reach:
 
     @property
     def request_fields(self) -> tuple[tuple[str, str], ...]:
-        """The fields that each request of ours has besides its own."""
+        """The fields that are added to every request."""
         return (*([("Authorization", basic(self.login))] if self.login else []), *self.fields)
 
     @property
     def words(self) -> tuple[str, ...]:
-        """The options that say the same, for the command in a report; where something is secret, three dots."""
+        """The equivalent options, for the command in a report; secrets are replaced by three dots."""
         given = self.proxies[0][1] if self.proxies and "no" not in dict(self.proxies) else None
         pairs = (
             ("--tls-ca", self.ca),
@@ -135,7 +136,7 @@ class Reach:
 
     @property
     def told(self) -> dict[str, str]:
-        """What a report says of it, by name."""
+        """What a report says about it, by name."""
         found = {}
         if self.certificate is not None:
             found["client certificate"] = str(self.certificate)
@@ -156,14 +157,14 @@ def basic(login: str) -> str:
 
 
 def reach_of(options: object, prefix: str = "") -> Reach:
-    """How the parsed ``options`` of :data:`REACH_OPTIONS`, and the environment, say that servers are reached.
+    """How servers are reached, according to the parsed ``options`` of `REACH_OPTIONS` and the environment.
 
     Args:
-        options: their values; each name begins with ``prefix``.
-        prefix: as in ``scep_`` for pytest's ``--scep-tls-ca``.
+        options: the parsed values; each name begins with ``prefix``.
+        prefix: for example ``scep_`` for pytest's ``--scep-tls-ca``.
 
     Raises:
-        UsageError: options that do not go together, a secret that is not there, or a value that cannot be.
+        UsageError: options exclude each other, a secret is missing, or a value is invalid.
     """
 
     def given(name: str) -> Any:
@@ -199,12 +200,12 @@ def reach_of(options: object, prefix: str = "") -> Reach:
 
 
 def asked_for(options: object, prefix: str = "") -> str | None:
-    """The first option of :data:`REACH_OPTIONS` that is given, if one is."""
+    """The first option of `REACH_OPTIONS` that is given, or None."""
     return next((name for name in REACH_OPTIONS if getattr(options, prefix + name.replace("-", "_"))), None)
 
 
 def _proxies(url: str | None, *, none: bool) -> tuple[tuple[str, str], ...]:
-    """The proxies: the given one for everything, or those of the environment, where some hosts are excepted."""
+    """The proxies: the given one for every host, or those of the environment, which may except some hosts."""
     if none:
         return ()
     if url is not None:
@@ -220,7 +221,7 @@ def _parsed(url: str) -> SplitResult:
     """The parts of a proxy's URL; without a scheme it is http.
 
     Raises:
-        UsageError: it is none, or not http; the text shows no password.
+        UsageError: the text is not a URL, or not http; the message does not show the password.
     """
     shown = _without_login(url)
     try:
@@ -235,8 +236,8 @@ def _parsed(url: str) -> SplitResult:
 
 
 _LOGIN: Final = re.compile(r"([A-Za-z0-9+.-]+://)?(.*)@", re.DOTALL)
-"""The login of a proxy's URL, up to the last ``@``: somebody may have written any letters, even those that mean
-something else in a URL."""
+"""The login of a proxy's URL, up to the last ``@``. It may hold any characters, even those with another meaning in a
+URL."""
 
 
 def _without_login(url: str) -> str:
@@ -251,7 +252,7 @@ def _proxy(url: str) -> Proxy:
 
 
 def _login(url: str) -> str | None:
-    """The user:password in a URL, whatever else there is in it."""
+    """The user:password in a URL, or None."""
     found = _LOGIN.match(url)
     if found is None:
         return None
@@ -260,7 +261,7 @@ def _login(url: str) -> str | None:
 
 
 def _is_loopback(host: str) -> bool:
-    """Whether it is this machine: no proxy of the environment is asked for that."""
+    """Whether the host is this machine, for which the proxies of the environment are not used."""
     try:
         return ip_address(host).is_loopback
     except ValueError:
@@ -271,7 +272,7 @@ def _fields(given: list[str]) -> Iterator[tuple[str, str]]:
     """The fields of ``--header``.
 
     Raises:
-        UsageError: one is not readable, or is one of ours; a value is not shown.
+        UsageError: a field cannot be read, or only the program may set it; the message does not show the value.
     """
     for text in given:
         for line in _lines(text[1:]) if text.startswith("@") else [text]:

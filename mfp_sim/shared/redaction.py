@@ -1,6 +1,6 @@
-"""Secrets masked by value, in every form in which they might reach a sink.
+"""Masks secrets by value, in every form in which they might reach a sink.
 
-Every sink (trace, report, console, journal) asks a :class:`Redactor`; nobody has to remember which field is secret.
+Every sink (trace, report, console, journal) uses a `Redactor`, so no code has to know which field is secret.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["MASK", "OWN", "Redactor"]
 
 MASK = "********"
 OWN = "a word of our own"
-"""Marks a field whose texts are ours: ``id: Annotated[str, OWN]``."""
+"""Marks a field whose texts come from the program itself: ``id: Annotated[str, OWN]``."""
 
 
 class Redactor:
@@ -31,7 +31,7 @@ class Redactor:
             self.add(secret)
 
     def add(self, secret: str | bytes, *, instead: str = MASK) -> None:
-        """Mask ``secret`` from now on; an empty one is ignored. In texts ``instead`` stands for it."""
+        """Mask ``secret`` from now on; an empty one is ignored. Texts show ``instead`` in its place."""
         octets = secret.encode() if isinstance(secret, str) else secret
         if not octets:
             return
@@ -55,7 +55,7 @@ class Redactor:
         return text
 
     def octets(self, octets: bytes) -> bytes:
-        """``octets`` with every form of every secret overwritten by asterisks; the length stays, so DER stays DER."""
+        """The bytes with every form of every secret overwritten by asterisks; the length stays, so DER stays DER."""
         for form in self._forms:
             for encoded in (form.encode(), form.encode("utf-16-le"), form.encode("utf-16-be")):
                 if encoded in octets:
@@ -63,10 +63,10 @@ class Redactor:
         return octets
 
     def record(self, value: Any) -> Any:
-        """The same dataclass, tuple or mapping with every text in it masked, all the way down.
+        """The same dataclass, tuple or mapping with every text in it masked, at every depth.
 
-        Words of our own stay, even where a secret is spelled alike, or nobody could read the rest: fields of a
-        ``Literal``, those that are marked as :data:`OWN`, and the keys of mappings.
+        The program's own words stay, even if a secret has the same spelling; otherwise the result could not be read.
+        These are ``Literal`` fields, fields marked as `OWN`, and the keys of mappings.
         """
         if isinstance(value, str):
             return self.text(value)
@@ -81,7 +81,7 @@ class Redactor:
         return replace(value, **{name: self.record(entry) for name, entry in told.items()})
 
     def value(self, value: object) -> object:
-        """A JSON-able value with every string in it masked, keys too."""
+        """A JSON value with every string in it masked, including keys."""
         if isinstance(value, str):
             return self.text(value)
         if value is None or isinstance(value, bool | int | float):
@@ -95,7 +95,7 @@ class Redactor:
 
 @cache
 def _own_words(kind: type) -> frozenset[str]:
-    """The fields of a dataclass that hold words of our own."""
+    """The fields of a dataclass that hold the program's own words."""
 
     def is_own(hint: Any) -> bool:
         if get_origin(hint) is Annotated:
@@ -108,7 +108,7 @@ def _own_words(kind: type) -> frozenset[str]:
 
 
 def _base64_forms(octets: bytes) -> set[str]:
-    """The base64 letters that ``octets`` surely leave at each of the three alignments within a longer text."""
+    """The base64 letters that the bytes produce in a longer text, at each of the three alignments."""
     forms = {base64.b64encode(octets).decode(), base64.urlsafe_b64encode(octets).decode()}
     for shift in range(3):
         encoded = base64.b64encode(b"\x00" * shift + octets).decode().rstrip("=")

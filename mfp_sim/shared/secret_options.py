@@ -1,7 +1,7 @@
-"""A secret that a command is given: on the first line of a file, in an environment variable, or as it is.
+"""Reads a secret for a command: from the first line of a file, an environment variable, or the option itself.
 
-The one reader for every option ``--NAME-file``, ``--NAME-env`` and ``--NAME`` of the commands and of the pytest plugin.
-A source that is named and holds nothing is refused: without the secret something else would be tried than was meant.
+All options ``--NAME-file``, ``--NAME-env`` and ``--NAME`` of the commands and of the pytest plugin are read here. An
+empty source is refused: without the secret, the command would do something other than the user meant.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def secret_of(options: object, name: str) -> str | None:
     """The secret that ``--NAME-file``, ``--NAME-env`` or ``--NAME`` gives in parsed ``options``, or None.
 
     Raises:
-        UsageError: see :func:`read_secret`.
+        UsageError: see `read_secret`.
     """
     file, variable, given = (getattr(options, f"{name}{ending}") for ending in ("_file", "_env", ""))
     return read_secret(name, file=file, variable=variable, given=given)
@@ -28,18 +28,18 @@ def secret_of(options: object, name: str) -> str | None:
 def read_secret(
     what: str, *, file: Path | None = None, variable: str | None = None, given: str | None = None
 ) -> str | None:
-    """The secret, or None where no source is named; ``what`` names it in errors (``challenge``, ``state_passphrase``).
+    """The secret, or None without a source; ``what`` is its name in errors (``challenge``, ``state_passphrase``).
 
     Raises:
-        UsageError: the file cannot be read, or the source is empty: the file's first line, the variable, or ``given``.
+        UsageError: the file cannot be read, or its first line, the variable or ``given`` is empty.
     """
     option, what = what.replace("_", "-"), what.replace("_", " ")
     if file is not None:
         try:
-            first = file.read_text("utf-8-sig").partition("\n")[0]  # not splitlines, which knows other ends too
+            first = file.read_text("utf-8-sig").partition("\n")[0]  # not splitlines, which has other line ends too
         except OSError as error:
             raise UsageError(f"cannot read the {what} file {file}: {error.strerror}") from None
-        except UnicodeDecodeError:  # its text has an byte of the secret
+        except UnicodeDecodeError:  # the error's text has a byte of the secret
             raise UsageError(f"cannot read the {what} file {file}: it is not UTF-8") from None
         if not first:
             raise UsageError(f"the {what} file {file} is empty", remedy=f"write the {what} on its first line")
@@ -56,7 +56,7 @@ def environment_secret(variable: str) -> str:
     """The value of an environment variable.
 
     Raises:
-        UsageError: it is not set, or empty.
+        UsageError: the variable is not set, or empty.
     """
     found = os.environ.get(variable)
     if not found:
@@ -66,10 +66,10 @@ def environment_secret(variable: str) -> str:
 
 
 def command_words(what: str, line: str) -> list[str]:
-    """The words of a command that gives or checks the secret, split as a shell does; ``what`` names it in errors.
+    """The words of a command that prints or checks the secret, split as by a shell; ``what`` is its name in errors.
 
     Raises:
-        UsageError: it is empty, or a quotation does not end; its arguments are not shown.
+        UsageError: the command is empty, or a quote is not closed; the message does not show its arguments.
     """
     try:
         words = shlex.split(line)

@@ -1,7 +1,7 @@
-"""Time, chance and keys: the only module that may touch the system's clock, randomness or key generation.
+"""Time, randomness and keys: the only module that may use the system's clock, randomness or key generation.
 
-Everything else gets a :class:`Clock`, an :class:`Entropy` and a :class:`KeySource` from outside, so that the
-same scenario with the same seed gives the same trace. All instants are aware datetimes in UTC.
+Every other module is given a `Clock`, an `Entropy` and a `KeySource`, so that the same scenario with the same seed
+gives the same trace. All instants are aware datetimes in UTC.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from mfp_sim.shared.errors import BoundExceeded, UsageError
 
-if TYPE_CHECKING:  # cryptography is slow to import, and `--help` needs none of it
+if TYPE_CHECKING:  # cryptography is slow to import, and `--help` does not need it
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
@@ -48,8 +48,8 @@ _LONGEST_WAIT = 3600.0  # seconds: the system's clock may be set meanwhile
 
 
 def local(instant: datetime, zone: tzinfo) -> datetime:
-    """An instant in a zone; in UTC where the zone's calendar has no such day any more, as at the end of 9999, which a
-    certificate without an end names (RFC 5280, 4.1.2.5)."""
+    """An instant in a zone. It stays in UTC if it is out of range in the zone, as at the end of 9999, which is the
+    notAfter of a certificate without an end (RFC 5280, 4.1.2.5)."""
     try:
         return instant.astimezone(zone)
     except OverflowError:
@@ -57,30 +57,30 @@ def local(instant: datetime, zone: tzinfo) -> datetime:
 
 
 class Clock(Protocol):
-    """Where the time is read."""
+    """A source of the time."""
 
     def now(self) -> datetime:
-        """The present instant, aware, in UTC."""
+        """The current instant, aware, in UTC."""
         ...
 
 
 class PassingClock(Clock, Protocol):
-    """A clock whose time can be let pass, which a :class:`Scheduler` alone does."""
+    """A clock that can wait. Only a `Scheduler` makes it wait."""
 
     def wait_until(self, instant: datetime | None, news: threading.Event, *, expected: bool) -> None:
-        """Return when ``instant`` has come, at once if it has passed, or when there are ``news``; None: only then.
+        """Return at ``instant`` (at once if it has passed) or when ``news`` is set; if None, only when ``news`` is set.
 
-        ``expected``: another thread is at work that will bring news.
+        ``expected``: another thread is working and will set ``news``.
         """
         ...
 
 
 _now = datetime.now
-"""Taken at import: whatever freezes the module's time later, the machine's clock goes on."""
+"""Bound at import, so that the real clock keeps running even if ``datetime`` is frozen later."""
 
 
 class SystemClock:
-    """The machine's own clock; waiting is real."""
+    """The system's clock; waiting takes real time."""
 
     def now(self) -> datetime:
         return _now(UTC)
@@ -94,7 +94,7 @@ class SystemClock:
 
 
 class FrozenClock:
-    """A clock that stands still until it is moved; waiting moves it, but not while another thread is at work. It never
+    """A clock that stands still until it is moved. Waiting moves it, but not while another thread is working. It never
     goes backwards.
 
     ``listener``, if set, is called with each new instant (freezegun follows the clock through it).
@@ -111,25 +111,25 @@ class FrozenClock:
 
     def wait_until(self, instant: datetime | None, news: threading.Event, *, expected: bool) -> None:
         if expected or instant is None:
-            news.wait()  # what happens outside takes none of this time
+            news.wait()  # work in other threads does not use simulated time
         else:
             self.move_to(instant)
 
     def move_to(self, instant: datetime) -> None:
-        """Move forward to ``instant``, running nothing: a :class:`Scheduler` runs what is due."""
+        """Move forward to ``instant`` without running any booking: that is for a `Scheduler`."""
         if instant > self._now:
             self._now = instant.astimezone(UTC)
             if self.listener is not None:
                 self.listener(self._now)
 
     def advance(self, seconds: float) -> None:
-        """Move forward by ``seconds`` (>= 0), as :meth:`move_to`."""
+        """Move forward by ``seconds`` (>= 0), like `move_to`."""
         self.move_to(self._now + timedelta(seconds=seconds))
 
 
 @dataclass(order=True)
 class Booking:
-    """Something to be done at ``due``; equal instants run in the order in which they were booked."""
+    """An action booked for ``due``. Bookings for the same instant run in the order in which they were made."""
 
     due: datetime
     sequence: int
@@ -138,15 +138,15 @@ class Booking:
     cancelled: bool = field(compare=False, default=False)
 
     def cancel(self) -> None:
-        """Take the booking back; running it afterwards does nothing."""
+        """Cancel the booking; running it afterwards does nothing."""
         self.cancelled = True
 
 
 class Scheduler:
-    """A heap of bookings on one clock, which it alone moves. ``max_events`` bounds how many may ever run.
+    """A heap of bookings on one clock, which only the scheduler moves. ``max_events`` is the most events that may run.
 
-    Time passes between events only: an event that would let time pass is refused, since what falls due meanwhile could
-    not happen in it. What other threads find out becomes an event too, and none of them touches anything else here.
+    Time passes only between events. An event that waits is refused, since other events that fall due could not run
+    during it. The results of other threads become events too; these threads touch nothing else here.
     """
 
     def __init__(self, clock: PassingClock, *, max_events: int = 100_000) -> None:
@@ -161,7 +161,7 @@ class Scheduler:
         self._expected = 0
 
     def at(self, due: datetime, action: Callable[[], None], label: str) -> Booking:
-        """Book ``action`` for ``due``; an instant that has passed runs at the next :meth:`run_until`."""
+        """Book ``action`` for ``due``; if that has passed, it runs at the next `run_until`."""
         booking = Booking(due.astimezone(UTC), next(self._sequence), label, action)
         heapq.heappush(self._heap, booking)
         return booking
@@ -171,7 +171,7 @@ class Scheduler:
         return self.at(self.clock.now() + timedelta(seconds=seconds), action, label)
 
     def expect(self, label: str) -> Callable[[Callable[[], None]], None]:
-        """Another thread will have something to do here: what is returned books it, once, from whichever thread."""
+        """Expect an action from another thread. The returned function books it; call it once, from any thread."""
         with self._lock:
             self._expected += 1
 
@@ -183,13 +183,13 @@ class Scheduler:
         return post
 
     def next_booking(self) -> Booking | None:
-        """What runs next, or None."""
+        """The next booking, or None."""
         while self._heap and self._heap[0].cancelled:
             heapq.heappop(self._heap)
         return self._heap[0] if self._heap else None
 
     def planned(self) -> list[Booking]:
-        """All bookings that have not been taken back, the next one first."""
+        """All bookings that have not been cancelled, the next one first."""
         return sorted(booking for booking in self._heap if not booking.cancelled)
 
     def next_due(self) -> datetime | None:
@@ -198,10 +198,10 @@ class Scheduler:
         return booking.due if booking else None
 
     def run_until(self, instant: datetime) -> None:
-        """Run all that is due up to and including ``instant``, in order, then wait for ``instant``.
+        """Run every booking due up to and including ``instant``, in order, then wait for ``instant``.
 
         Raises:
-            BoundExceeded: more events ran than ``max_events``.
+            BoundExceeded: more than ``max_events`` events have run.
             RuntimeError: called within an event.
         """
         self._refuse_inside()
@@ -216,10 +216,10 @@ class Scheduler:
                 return
 
     def run_due(self) -> None:
-        """Run all that is due by now, and what other threads have posted.
+        """Run every booking that is due now, and the actions that other threads have posted.
 
         Raises:
-            BoundExceeded, RuntimeError: see :meth:`run_until`.
+            BoundExceeded, RuntimeError: see `run_until`.
         """
         self._refuse_inside()
         self._take_news()
@@ -227,10 +227,10 @@ class Scheduler:
             self.run_next()
 
     def run_next(self) -> bool:
-        """Wait for what happens next, and let it happen; False when nothing is booked, and nothing expected.
+        """Wait for the next event and run it; return False if no event is booked or expected.
 
         Raises:
-            BoundExceeded, RuntimeError: see :meth:`run_until`.
+            BoundExceeded, RuntimeError: see `run_until`.
         """
         self._refuse_inside()
         self._take_news()
@@ -243,8 +243,10 @@ class Scheduler:
         return True
 
     def listen(self, until: datetime) -> None:
-        """Return at ``until``, or when another thread has posted something; runs nothing, and may be called from a
-        thread that holds no lock on what the events act on."""
+        """Return at ``until``, or when another thread has posted an action, without running any event.
+
+        The calling thread must not hold a lock on the objects that the events change.
+        """
         self._wait(until)
 
     def _wait(self, until: datetime | None) -> None:
@@ -279,11 +281,11 @@ class Scheduler:
 
 
 class Entropy:
-    """Chance in named streams: ``fork`` gives each user a stream of its own, so none disturbs another.
+    """Randomness in named streams: ``fork`` gives each user its own stream, so that users do not affect each other.
 
-    With a seed it is repeatable; with ``None`` it is the system's, fit for real servers. ``messages``: with a seed,
-    RSA's padding is repeatable too, so that whole messages are the same again; that takes some time, and only those
-    who keep messages can see it.
+    With a seed it is repeatable; with ``None`` it is the system's, as real servers need. ``messages``: with a seed,
+    RSA's padding is repeatable too, so that whole messages are the same in each run. This takes some time, and is only
+    of use if messages are stored.
     """
 
     def __init__(self, seed: int | None, *, stream: str = "", messages: bool = False) -> None:
@@ -298,7 +300,7 @@ class Entropy:
             self._random = random.Random(int.from_bytes(digest, "big"))
 
     def fork(self, name: str) -> Entropy:
-        """A stream of its own, decided by the seed and the path of names alone."""
+        """A separate stream, which depends only on the seed and the path of names."""
         return Entropy(self.seed, stream=f"{self.stream}/{name}", messages=self.repeatable)
 
     def octets(self, count: int) -> bytes:
@@ -314,13 +316,13 @@ class Entropy:
             return self._random.randint(low, high)
 
     def exponential(self, rate: float) -> float:
-        """The seconds up to the next of events that come by chance, ``rate`` of them a second."""
+        """The seconds until the next random event, at ``rate`` events per second on average."""
         with self._lock:
             return self._random.expovariate(rate)
 
 
 class KeySource(Protocol):
-    """Where key pairs come from."""
+    """A source of key pairs."""
 
     def rsa(self, bits: int) -> RSAPrivateKey:
         """A key pair with a modulus of ``bits`` bits."""
@@ -332,24 +334,24 @@ class KeySource(Protocol):
 
 
 class GeneratedKeys:
-    """Real keys, made when asked for; tens to hundreds of milliseconds each."""
+    """New keys, generated on demand, which takes tens to hundreds of milliseconds each."""
 
     def rsa(self, bits: int) -> RSAPrivateKey:
-        from cryptography.hazmat.primitives.asymmetric import rsa  # noqa: PLC0415 - a clock and chance need no cryptography
+        from cryptography.hazmat.primitives.asymmetric import rsa  # noqa: PLC0415 - Clock and Entropy do not need it
 
         return rsa.generate_private_key(public_exponent=65537, key_size=bits)
 
     def ec(self, bits: int) -> EllipticCurvePrivateKey:
-        from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415 - a clock and chance need no cryptography
+        from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415 - Clock and Entropy do not need it
 
         return ec.generate_private_key(ec.SECP384R1() if bits == 384 else ec.SECP256R1())
 
 
 class KeysAhead:
-    """RSA keys of another source, made ahead by a thread for each core, so that whoever asks hardly waits.
+    """RSA keys of another source, made ahead of time by one thread per core, so that callers hardly wait.
 
-    Begins at the first request. ``bits`` is the one length that is made ahead, ``ahead`` how many keys lie ready; any
-    other key is made when it is asked for. OpenSSL works without the interpreter's lock. :meth:`close` ends all this.
+    This begins at the first request. Only keys of length ``bits`` are made ahead, and ``ahead`` of them are kept ready;
+    other keys are made on demand. OpenSSL works without the interpreter's lock. `close` stops the threads.
     """
 
     def __init__(self, source: KeySource, *, bits: int = 2048, ahead: int = 32) -> None:
@@ -365,7 +367,7 @@ class KeysAhead:
         self.close()
 
     def close(self) -> None:
-        """Make no more ahead; those that are under way are waited for."""
+        """Stop making keys ahead, and wait for those in progress."""
         self._makers.shutdown(cancel_futures=True)
 
     def rsa(self, bits: int) -> RSAPrivateKey:
@@ -382,10 +384,10 @@ class KeysAhead:
 
 
 class PooledKeys:
-    """Keys from the committed pool, for the in-process mock only: everybody knows them.
+    """Keys from the committed pool, for the in-process mock only: they are public.
 
-    The order is decided by ``entropy``. ``sides`` splits the pool into disjoint parts, so that the printer
-    and the CA never hold the same key. A part that is used up starts again.
+    ``entropy`` decides their order. ``sides`` splits the pool into disjoint parts, so that the printer and the CA never
+    have the same key. When a part is used up, it starts again.
     """
 
     def __init__(self, entropy: Entropy, *, side: int = 0, sides: int = 2) -> None:
@@ -407,8 +409,8 @@ class PooledKeys:
         return _load_pooled(lines[index])
 
     def ec(self, bits: int) -> EllipticCurvePrivateKey:
-        """A key derived from the seed: elliptic keys cost nothing to make, so that they need no pool."""
-        from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415 - a clock and chance need no cryptography
+        """A key derived from the seed: elliptic curve keys are fast to make and do not need a pool."""
+        from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415 - Clock and Entropy do not need it
 
         with self._lock:
             count = self._next[-bits] = self._next.get(-bits, 0) + 1
@@ -426,10 +428,10 @@ def _pool(bits: int) -> tuple[str, ...]:
 
 @cache
 def _load_pooled(line: str) -> RSAPrivateKey:
-    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey  # noqa: PLC0415 - a clock and chance need no cryptography
-    from cryptography.hazmat.primitives.serialization import load_der_private_key  # noqa: PLC0415 - a clock and chance need no cryptography
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey  # noqa: PLC0415 - Clock and Entropy do not need it
+    from cryptography.hazmat.primitives.serialization import load_der_private_key  # noqa: PLC0415 - Clock and Entropy do not need it
 
-    # Validation costs 70 ms a key and the pool is ours: this is the one place where it may be skipped.
+    # Validation takes 70 ms per key, and the pool is trusted: only here may it be skipped.
     key = load_der_private_key(base64.b64decode(line), password=None, unsafe_skip_rsa_key_validation=True)
     assert isinstance(key, RSAPrivateKey)
     return key

@@ -1,6 +1,6 @@
-"""A directory in which a program keeps its state: its owner's alone, and one process's at a time.
+"""A directory for a program's state: only its owner may read it, and one process at a time uses it.
 
-Owns how it is made and locked. What lies in it is for the printer's storage and the mock's store.
+Owns its creation and its lock. Its content belongs to the printer's storage and the mock's store.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ __all__ = ["StateDirectory"]
 
 
 def _lock(path: Path) -> int:
-    """Lock a file without waiting; the lock goes with the descriptor, so with the process, however that ends.
+    """Lock a file without waiting. The lock ends with the descriptor, so also when the process ends in any way.
 
     Raises:
-        OSError: another process has the lock (``errno`` is one of ``_TAKEN``), or it cannot be had.
+        OSError: another process has the lock (``errno`` is one of ``_TAKEN``), or the file cannot be locked.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
     try:
@@ -39,24 +39,24 @@ def _lock(path: Path) -> int:
 
 
 _TAKEN = (errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK)
-"""What ``flock`` and Windows say of a lock that another process has."""
+"""The errors of ``flock`` and of Windows for a lock that another process has."""
 
 
 class StateDirectory:
-    """A directory that is there, and locked until :meth:`close`, or until nobody holds this object any more.
+    """A directory, made if it is missing, and locked until `close` or until this object is garbage.
 
-    Directories that it makes are their owner's alone. The lock is a file of its own, ``lock``, since the state may be
-    another file after each change.
+    Only the owner can access the directories that it makes. The lock is a separate file, ``lock``, since a change may
+    replace the file of the state.
 
     Raises:
         UsageError: the directory cannot be made, is not a directory, or is in use by another process;
-            ``what`` (a printer) and ``program`` (mfp-sim) are for people.
+            the message contains ``what`` (a printer) and ``program`` (mfp-sim).
     """
 
     def __init__(self, directory: Path, *, lock: str, what: str, program: str) -> None:
         try:
             for missing in reversed([path for path in directory.parents if not path.exists()]):
-                missing.mkdir(mode=0o700, exist_ok=True)  # with parents=True they would have the default mode
+                missing.mkdir(mode=0o700, exist_ok=True)  # parents=True would give them the default mode
             directory.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
             raise UsageError(f"cannot use {directory} to keep the state: {error.strerror}") from None
@@ -71,5 +71,5 @@ class StateDirectory:
         self._unlock = weakref.finalize(self, os.close, descriptor)
 
     def close(self) -> None:
-        """Leave the directory to others."""
+        """Release the directory for other processes."""
         self._unlock()

@@ -1,7 +1,7 @@
-"""Serving until SIGINT or SIGTERM, at whatever moment they come.
+"""Serving until SIGINT or SIGTERM, whenever they arrive.
 
-Python runs a handler in the main thread alone. A signal that the system gives to another thread, or that comes between
-two steps of the interpreter, does not end a wait that has begun: so no wait here is without an end.
+Python runs signal handlers only in the main thread. A signal that the system delivers to another thread, or between two
+steps of the interpreter, does not interrupt a wait that has begun. So every wait here has a limit.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Final
 __all__ = ["ended_as_interrupted", "stop_on_signals", "wait_for"]
 
 _LOOK_AGAIN: Final = 0.5
-"""Seconds after which a signal that ended no wait is seen at the latest."""
+"""The longest time, in seconds, until a signal that did not interrupt a wait is noticed."""
 
 
 def wait_for(stop: threading.Event) -> None:
@@ -26,7 +26,7 @@ def wait_for(stop: threading.Event) -> None:
 
 @contextmanager
 def stop_on_signals() -> Iterator[threading.Event]:
-    """SIGINT and SIGTERM set what is given; the handlers from before come back at the end."""
+    """Yield an event that SIGINT and SIGTERM set; restore the previous handlers at the end."""
     stop = threading.Event()
     before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -38,9 +38,11 @@ def stop_on_signals() -> Iterator[threading.Event]:
 
 @contextmanager
 def ended_as_interrupted() -> Iterator[None]:
-    """SIGTERM, and SIGHUP of a terminal that closes, raise KeyboardInterrupt as Ctrl-C does: what was begun is ended
-    too. A signal that is ignored (``nohup``) stays so."""
-    if threading.current_thread() is not threading.main_thread():  # no other may set a handler
+    """Raise KeyboardInterrupt on SIGTERM, and on SIGHUP when a terminal closes, as on Ctrl-C, to end work properly.
+
+    An ignored signal (``nohup``) stays ignored.
+    """
+    if threading.current_thread() is not threading.main_thread():  # no other thread may set a handler
         yield
         return
     numbers = [number for name in ("SIGTERM", "SIGHUP") if (number := getattr(signal, name, None)) is not None]

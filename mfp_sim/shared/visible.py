@@ -1,6 +1,6 @@
-"""Foreign text made safe to show: what a peer, a file or a message says must not steer a terminal or forge a log line.
+"""Makes text from a peer, a file or a message safe to show: it must not control a terminal or forge a log line.
 
-Letters that would do so are shown as their number. Masks no secrets, and cuts nothing unless told to.
+Characters that could do so are shown as their number. Does not mask secrets, and shortens text only with ``most``.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ def _number(letter: str) -> str:
 
 
 def visible(text: str) -> str:
-    """Text of several lines for a terminal: letters that would steer it or turn its lines round become their number;
-    line breaks and tabs stay."""
+    """Text of several lines for a terminal: characters that control it or change the direction of text become their
+    number; line breaks and tabs stay."""
     return _CONTROL.sub(lambda match: _number(match[0]), text)
 
 
 def one_line(text: str, most: int | None = None) -> str:
-    """Text that stays on one line: whatever is not printable becomes its number. With ``most``, a longer text is cut
-    after so many letters, and ends with ``…``."""
+    """Text that stays on one line: every unprintable character becomes its number. With ``most``, a longer text is cut
+    after that many characters and ends with ``…``."""
     if most is not None and len(text) > most:
         return one_line(text[:most]) + "…"
     return text if text.isprintable() else "".join(n if n.isprintable() else _number(n) for n in text)
 
 
 def say(line: str) -> None:
-    """A line of a log, on standard output. What cannot be written, because the log is closed, full or gone, is lost:
-    nothing that a server does depends on its log."""
+    """Write a line of a log to standard output. A line that cannot be written (closed, full or gone) is lost: a server
+    never depends on its log."""
     text = one_line(line)
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     try:

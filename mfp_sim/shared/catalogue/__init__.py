@@ -1,1 +1,1 @@
-"""What the printer's manual and RFC 8894 require, what fails in the field, and what is assumed: data with numbers."""
+"""The requirements of the printer's manual and RFC 8894, failures from the field, and assumptions: data with ids."""

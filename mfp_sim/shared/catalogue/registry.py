@@ -1,7 +1,7 @@
-"""What the manual and the RFC require, and what is assumed where they are silent: data by id, loaded when asked for.
+"""The requirements of the manual and the RFC, and the assumptions where both are silent: data by id, loaded on demand.
 
-Owns no verdicts. Ids are stable: ``MFP-…`` the printer's manual, ``SCEP-…`` RFC 8894, ``F-…`` failures met in the
-field, ``A-…`` assumptions.
+Owns no verdicts. Ids are stable: ``MFP-…`` for the printer's manual, ``SCEP-…`` for RFC 8894, ``F-…`` for failures
+from the field, ``A-…`` for assumptions.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ _FILES = ("device_manual.yaml", "scep_rfc8894.yaml", "assumptions.yaml", "field_
 class Requirement:
     """One checkable statement. ``derived`` names the assumptions that its reading depends on (MFP only).
 
-    ``planned`` says what a statement waits for that nothing can show yet. ``quotes`` are the sentences of RFC 8894 that
-    it depends on; a statement without a keyword has none.
+    ``planned`` names what is missing before the statement can be shown. ``quotes`` are the sentences of RFC 8894 that
+    it depends on; a statement without an RFC 2119 keyword has no quotes.
     """
 
     id: str
@@ -44,7 +44,7 @@ class Requirement:
 
 @dataclass(frozen=True)
 class Assumption:
-    """What is assumed: ``readings`` are the choices of ``--flip``, the default first; empty when there is no switch."""
+    """An assumption. ``readings`` are the choices of ``--flip``, the default first; empty without a switch."""
 
     id: str
     title: str
@@ -55,10 +55,10 @@ class Assumption:
 
 @dataclass(frozen=True)
 class FieldFailure:
-    """Something that went wrong between real clients and servers. ``sources`` are the addresses where it is told.
+    """Something that went wrong between real clients and servers. ``sources`` are the addresses that report it.
 
-    ``evidence``: T an issue's or a change's text, C source or test read, D a vendor's documentation, W a report whose
-    cause is not known for sure, - our own addition. ``elsewhere`` says why no scenario shows it, where none does.
+    ``evidence``: T the text of an issue or a change, C source code or a test, D a vendor's documentation, W a report
+    whose cause is not certain, - our own addition. ``elsewhere`` says why, where no scenario shows it.
     """
 
     id: str
@@ -78,7 +78,7 @@ def _read(name: str) -> list[dict[str, Any]]:
 
 @cache
 def known_ids() -> frozenset[str]:
-    """All ids, without parsing the catalogues (which takes a while)."""
+    """All ids. It does not parse the catalogues, which takes a while."""
     found: set[str] = set()
     for name in _FILES:
         text = resources.files("mfp_sim.shared.catalogue").joinpath(name).read_text("utf-8")
@@ -129,12 +129,12 @@ def assumptions() -> Mapping[str, Assumption]:
 
 @cache
 def field_failures() -> Mapping[str, FieldFailure]:
-    """All failures met in the field by id."""
+    """All failures from the field by id."""
     return {entry["id"]: FieldFailure(**{**entry, "sources": tuple(entry["sources"])}) for entry in _read(_FILES[3])}
 
 
 def explain(identifier: str) -> str | None:
-    """An id in words, or None when the catalogues do not know it."""
+    """The description of an id, or None if the catalogues do not have it."""
     if identifier in assumptions():
         entry = assumptions()[identifier]
         lines = [f"{entry.id}  {entry.title} (an assumption: the manual does not say)", f"  {entry.text}"]

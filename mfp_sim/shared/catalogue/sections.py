@@ -1,4 +1,4 @@
-"""The titles of the sections of RFC 8894, as its table of contents has them."""
+"""The titles of the sections of RFC 8894, as in its table of contents."""
 
 from __future__ import annotations
 
@@ -82,5 +82,5 @@ SECTIONS: Mapping[str, str] = {
 
 
 def titled(section: str) -> str:
-    """The number with its title: ``3.3.2.2 CertRep FAILURE``; alone where there is no such section."""
+    """The number with its title: ``3.3.2.2 CertRep FAILURE``; only the number if there is no such section."""
     return f"{section} {SECTIONS[section]}" if section in SECTIONS else section

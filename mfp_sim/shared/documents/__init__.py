@@ -1,6 +1,6 @@
-"""Documents: YAML with positions (``nodes``), what a value may be (``kinds``), and what a map may be (``records``).
+"""Documents: YAML with positions (``nodes``), kinds of values (``kinds``), and kinds of maps (``records``).
 
-Nodes are imported from here; ``kinds`` and ``records`` by their names, where a document is described.
+Import nodes from here. Modules that describe a document import ``kinds`` and ``records`` directly.
 """
 
 from mfp_sim.shared.documents.nodes import (

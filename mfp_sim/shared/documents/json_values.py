@@ -1,7 +1,6 @@
-"""JSON as nodes, so that documents read it too: a value has no line, and its place is its path in the file.
+"""JSON as nodes, so that document classes can read it too. The place of a value is its path in the file, not a line.
 
-What is read may come from anybody. Nodes are made only where a reader looks, so nothing depends on how deep or how
-wide the rest is.
+The input is hostile. Nodes are made only where a reader looks, so the depth and width of the rest do not matter.
 """
 
 from __future__ import annotations
@@ -23,10 +22,10 @@ T = TypeVar("T")
 
 
 class JsonNode(Node):
-    """A JSON value; ``place`` is the name of its file, or where it stands in the value ``above`` it.
+    """A JSON value; ``place`` is the name of its file, or its position in the value ``above`` it.
 
-    ``value`` of a list or a map is the value itself; its entries become nodes anew each time they are
-    asked for, so that the nodes of a large file never exist at once.
+    ``value`` of a list or a map is the JSON value itself. Its entries become nodes each time they are requested, so
+    the nodes of a large file never exist all at once.
     """
 
     line = column = 0
@@ -59,7 +58,7 @@ def read_json(record: type[T], value: object, place: str) -> T:
     """The document in a JSON value; ``place`` is the name of its file.
 
     Raises:
-        DocumentError: every mistake, by its path.
+        DocumentError: the value has mistakes; the error lists each with its path.
     """
     problems = Problems()
     found = read(record, JsonNode(value, place), problems, "it")
@@ -74,14 +73,14 @@ class Anything(Leaf):
 
     shape: ClassVar[Schema] = {}
 
-    def read(self, node: Node, problems: Problems, what: str) -> object:  # noqa: ARG002 - every kind is asked the same
+    def read(self, node: Node, problems: Problems, what: str) -> object:  # noqa: ARG002 - every kind has these parameters
         return node.value
 
     value = read
 
 
 class Exchanged:
-    """A document that people write, as programs exchange it: see :class:`~mfp_sim.shared.documents.records.Record`."""
+    """Marks a document that people write, in the form that programs exchange: see `Record`."""
 
     def around(self, inner: Kind) -> Kind:
         record = cast(Record, inner)
@@ -91,7 +90,7 @@ class Exchanged:
 
 
 class Kept:
-    """A frozen document that is written often: what is written is made once, and kept in the value."""
+    """Marks a frozen document that is written often: its written form is made once and cached in the value."""
 
     def around(self, inner: Kind) -> Kind:
         return _WrittenOnce(inner)
@@ -115,7 +114,7 @@ class _WrittenOnce:
 
 @dataclass(frozen=True)
 class Instant(Leaf):
-    """A time as ISO 8601: with its offset from UTC and in the years of documents, or ``local``, without an offset."""
+    """An ISO 8601 time with its UTC offset, within the years of documents; without an offset if ``local``."""
 
     shape: ClassVar[Schema] = {"type": "string"}
     local: bool = False
@@ -139,7 +138,7 @@ class Instant(Leaf):
 
 @dataclass(frozen=True)
 class Hex(Leaf):
-    """Bytes in hex, or what ``make`` makes of them; ``octets`` gives them again.
+    """Bytes in hex, or the value that ``make`` builds from them; `octets` turns that value back into bytes.
 
     ``make`` may raise ValueError or DecodeError.
     """
@@ -162,7 +161,7 @@ class Hex(Leaf):
 
 @dataclass(frozen=True)
 class Strings(Leaf):
-    """A list of so many strings, as a tuple."""
+    """A list of ``count`` strings, as a tuple."""
 
     count: int
 

@@ -1,7 +1,7 @@
-"""Kinds of values: how one is read from a node, described in a JSON schema, and written again.
+"""Kinds of values. A kind reads a value from a node, describes it in a JSON schema, and writes it back.
 
-A kind stands in an ``Annotated`` beside the type of a field, ``Annotated[int, Within(1, 5)]``, where ``records`` finds
-it. Ranges and "not empty" belong to the kind, so that reader and schema cannot differ. Knows nothing of maps.
+The kind of a field is given in ``Annotated``: ``Annotated[int, Within(1, 5)]``; ``records`` finds it there. Ranges
+and "not empty" belong to the kind, so that reader and schema cannot differ. Does not know maps.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ __all__ = [
 
 Schema = dict[str, Any]
 Definitions = dict[str, tuple[object, Schema]]
-"""The named parts of a schema: whose each is, and how it is described."""
+"""The named parts of a schema: the owner of each, and its description."""
 WRONG = type("Wrong", (), {"__repr__": lambda _: "WRONG"})()
-"""What a reader gives after it has reported a mistake; None is a value."""
+"""What a reader returns after it has reported a mistake. None cannot be used for this: it is a value."""
 REMEDY = "add a value, or leave it out"
 
 
 @runtime_checkable
 class Kind(Protocol):
-    """One kind of values: ``read`` gives that of a node, or :data:`WRONG` after a reported mistake; ``schema`` is
-    its JSON schema; ``write`` gives what ``read`` would read back."""
+    """One kind of values. ``read`` returns the value of a node, or `WRONG` after it has reported a mistake; ``schema``
+    returns its JSON schema; ``write`` returns what ``read`` reads back."""
 
     def read(self, node: Node, problems: Problems, what: str) -> object: ...
     def schema(self, found: Definitions) -> Schema: ...
@@ -39,13 +39,13 @@ class Kind(Protocol):
 
 @runtime_checkable
 class Modifier(Protocol):
-    """Stands in an ``Annotated`` too; ``around`` makes another kind of the one that the type has without it."""
+    """Also used in ``Annotated``: ``around`` wraps the kind that the type would have without the modifier."""
 
     def around(self, inner: Kind) -> Kind: ...
 
 
 class Leaf(ABC):
-    """A kind of scalars: ``value`` gives None after a mistake; what is read is written as it is."""
+    """A kind of scalars. ``value`` returns None after a mistake; ``write`` writes the value unchanged."""
 
     @abstractmethod
     def value(self, node: Node, problems: Problems, what: str) -> object: ...
@@ -54,7 +54,7 @@ class Leaf(ABC):
         value = self.value(node, problems, what)
         return WRONG if value is None else value
 
-    def schema(self, found: Definitions) -> Schema:  # noqa: ARG002 - every kind is asked the same
+    def schema(self, found: Definitions) -> Schema:  # noqa: ARG002 - every kind has these parameters
         return dict(getattr(self, "shape", {}))
 
     def write(self, value: Any) -> object:
@@ -62,7 +62,7 @@ class Leaf(ABC):
 
 
 class OneWay:
-    """A kind whose values do not keep how they were written."""
+    """A kind that cannot be written: its values do not keep their original form."""
 
     def write(self, value: Any) -> object:
         raise TypeError(f"{type(value).__name__} does not keep how it was written")
@@ -70,7 +70,7 @@ class OneWay:
 
 @dataclass(frozen=True)
 class Scalar(Leaf):
-    """What a reader of :class:`Problems` reads."""
+    """A scalar that one of the readers of `Problems` reads."""
 
     reader: Callable[[Problems, Node, str], object]
     shape: Schema = field(hash=False)
@@ -95,7 +95,7 @@ class Text(Leaf):
 
 @dataclass(frozen=True)
 class Within(Leaf):
-    """A whole number of a range, both ends included."""
+    """A whole number within a range, both ends included."""
 
     low: int
     high: int | None = None
@@ -109,7 +109,7 @@ class Within(Leaf):
 
 @dataclass(frozen=True)
 class Words(Leaf):
-    """One of the words of a table, which is looked up when it is needed; numbers among them need no quotes."""
+    """One of the words of a table, which is looked up on demand. Words that are numbers do not need quotes."""
 
     table: Callable[[], Iterable[str]]
 
@@ -125,7 +125,7 @@ class Words(Leaf):
 
 @dataclass(frozen=True)
 class Pattern(Leaf):
-    """Text of a form, which ``form`` says in words."""
+    """Text that matches ``regex``; ``form`` describes it in words."""
 
     regex: str
     form: str
@@ -142,7 +142,7 @@ class Pattern(Leaf):
 
 @dataclass(frozen=True)
 class Duration(Leaf):
-    """``30s``, ``10m``, ``2h`` or ``31d``, in seconds; or in whole ``unit`` seconds, which ``name`` names."""
+    """``30s``, ``10m``, ``2h`` or ``31d``, in seconds; or in whole units of ``unit`` seconds, called ``name``."""
 
     unit: int = 0
     name: str = ""
@@ -163,9 +163,9 @@ class Duration(Leaf):
 
 @dataclass(frozen=True)
 class LocalTime(Leaf):
-    """``YYYY-MM-DD HH:MM[:SS]``: a datetime without a zone, or the text as it is written.
+    """``YYYY-MM-DD HH:MM[:SS]``: a datetime without a zone, or the text as written.
 
-    ``offset``: it may end with that from UTC, and is aware then. ``seconds``: they have to be there.
+    ``offset``: the text may end with a UTC offset; the datetime is then aware. ``seconds``: the seconds are required.
     """
 
     offset: bool = False
@@ -189,9 +189,9 @@ class LocalTime(Leaf):
 
 @dataclass(frozen=True)
 class Word:
-    """A word, or null, in place of what the type says, and its value: ``Annotated[int | None, Word("never", None)]``.
+    """A word, or null, that is accepted in place of the type: ``Annotated[int | None, Word("never", None)]``.
 
-    ``says`` is what it means, where that does not go without saying.
+    The second argument is its value. ``says`` is its meaning, where the word alone is not clear.
     """
 
     word: str | None
@@ -204,7 +204,7 @@ class Word:
 
 @dataclass(frozen=True)
 class Either:
-    """A word, or what ``inner`` takes."""
+    """A word, or a value of ``inner``."""
 
     word: Word
     inner: Kind
@@ -222,5 +222,5 @@ class Either:
 
 
 def or_null(inner: Kind) -> Either:
-    """What ``inner`` takes, or null for None."""
+    """A value of ``inner``, or null for None."""
     return Either(Word(None, None), inner)

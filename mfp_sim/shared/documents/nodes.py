@@ -1,8 +1,8 @@
-"""YAML with positions: every mistake of a file in one go, each as ``file:line:column``, with "did you mean".
+"""YAML with positions: reports all mistakes of a file at once, each with ``file:line:column`` and "did you mean".
 
-Used for scenarios, scripts, profiles and baselines. Scalars follow the core rules of YAML 1.2: ``true`` and
-``false``, decimal integers and floats and ``null`` are what they look like; everything else (dates, ``yes``,
-``on``, ``12:30``, ``0x10``) stays the string it is. Anchors, aliases and tags are refused. A file is hostile input.
+Used for scenarios, scripts, profiles and baselines. Scalars follow the core rules of YAML 1.2: ``true``, ``false``,
+``null``, decimal integers and floats have their own types; everything else (dates, ``yes``, ``on``, ``12:30``,
+``0x10``) stays a string. Anchors, aliases and tags are refused. A file is hostile input.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)\Z")
 _FLOAT = re.compile(r"[-+]?(0|[1-9][0-9]*)\.[0-9]+\Z")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)\Z")
 LONGEST_DAYS = 36_525
-"""The longest duration, a hundred years; and with :data:`YEARS`, no sum of the two leaves what a date can be."""
+"""The longest duration, a hundred years. Added to any date within `YEARS`, the sum is still a valid date."""
 YEARS = (1970, 2199)
 UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -51,9 +51,9 @@ ScalarValue = str | int | float | bool | None
 
 @dataclass(frozen=True)
 class Node:
-    """A value and where it stands (1-based line and column).
+    """A value and its position (1-based line and column).
 
-    ``value`` is a scalar, a tuple of nodes, or a tuple of (key node, value node) pairs, as ``kind`` says.
+    Depending on ``kind``, ``value`` is a scalar, a tuple of nodes, or a tuple of (key node, value node) pairs.
     """
 
     kind: str  # "scalar", "list" or "map"
@@ -99,16 +99,16 @@ class Node:
 
 
 class Problems:
-    """Collects the mistakes of one or more files, so that they are reported all at once."""
+    """Collects the mistakes of one or more files, to report them all at once."""
 
     def __init__(self) -> None:
         self.found: list[Problem] = []
 
     def add(self, node: Node, message: str, hint: str | None = None) -> None:
-        """A mistake at ``node``.
+        """Add a mistake at ``node``.
 
         Raises:
-            DocumentError: it is the last of so many that nobody reads them, and a hostile file would fill the memory.
+            DocumentError: the limit of mistakes is reached, so that a hostile file cannot fill the memory.
         """
         self.found.append(Problem(node.file, node.line, node.column, message, hint))
         if len(self.found) >= _MOST_MISTAKES:
@@ -118,17 +118,17 @@ class Problems:
         """Raise all mistakes so far.
 
         Raises:
-            DocumentError: there are some.
+            DocumentError: there is at least one.
         """
         if self.found:
             raise DocumentError(self.found)
 
-    # Readers: each returns None after adding a problem, so that reading goes on.
+    # Readers: each adds a problem and returns None, so that reading continues.
 
     def map(
         self, node: Node, keys: Iterable[str], what: str, required: Iterable[str] = (), *, others: bool = False
     ) -> dict[str, Node]:
-        """The values of a map by key; missing keys are mistakes, unknown ones too unless ``others`` may be there."""
+        """The values of a map by key. Missing keys are mistakes, and so are unknown keys unless ``others`` is set."""
         if node.kind != "map":
             self.add(node, f"{what} has to be a map, not {describe(node)}")
             return {}
@@ -152,7 +152,7 @@ class Problems:
         return node.items
 
     def text(self, node: Node, what: str) -> str | None:
-        """A string; numbers are taken as written only when they were quoted."""
+        """A string; a number is only accepted in quotes."""
         if node.kind != "scalar" or not isinstance(node.value, str):
             self.add(node, f"{what} has to be a string, not {describe(node)}", _quote_hint(node))
             return None
@@ -179,7 +179,7 @@ class Problems:
         return float(value)
 
     def boolean(self, node: Node, what: str) -> bool | None:
-        """true or false, nothing else."""
+        """Only true or false."""
         if node.kind != "scalar" or not isinstance(node.value, bool):
             self.add(node, f"{what} has to be true or false, not {describe(node)}")
             return None
@@ -214,7 +214,7 @@ class Problems:
         return None
 
     def year(self, node: Node, value: datetime, what: str) -> bool:
-        """Whether the year of a date is within :data:`YEARS`."""
+        """Whether the year of a date is within `YEARS`."""
         if in_years(value):
             return True
         self.add(node, f"{what} has to be in the years {YEARS[0]} to {YEARS[1]}, not {describe(node)}")
@@ -223,8 +223,8 @@ class Problems:
     def moment(self, node: Node, what: str, *, offset: bool = False) -> datetime | None:
         """A local time ``YYYY-MM-DD HH:MM[:SS]``, without a zone.
 
-        With ``offset`` it may end with that from UTC, ``2026-10-25 02:30+01:00``, and is aware then: the second of a
-        local time that comes twice.
+        With ``offset`` it may end with a UTC offset and is then aware: ``2026-10-25 02:30+01:00`` is the second
+        occurrence of a local time that occurs twice.
         """
         text = self.text(node, what)
         if text is None:
@@ -247,7 +247,7 @@ class Problems:
             return None
         try:
             ZoneInfo(text)
-        except (ZoneInfoNotFoundError, ValueError, OSError):  # a directory, a file that is none, a name too long
+        except (ZoneInfoNotFoundError, ValueError, OSError):  # a directory, a file without zone data, a name too long
             self.add(node, f"there is no time zone {describe(node)}", "write Europe/Oslo")
             return None
         return text
@@ -272,7 +272,7 @@ def describe(node: Node) -> str:
 
 
 def in_years(value: date) -> bool:
-    """Whether the year of a date is within :data:`YEARS`."""
+    """Whether the year of a date is within `YEARS`."""
     return YEARS[0] <= value.year <= YEARS[1]
 
 
@@ -292,7 +292,7 @@ def duration(text: str) -> float:
 
 
 def did_you_mean(word: str, candidates: Iterable[str]) -> str | None:
-    """``did you mean 'x'?`` for the nearest candidate, whatever its case, or None when none is near."""
+    """``did you mean 'x'?`` for the nearest candidate, ignoring case, or None if no candidate is near."""
     known = {candidate.lower(): candidate for candidate in candidates}
     near = difflib.get_close_matches(word.lower(), list(known), n=1, cutoff=0.6)
     return f"did you mean {known[near[0]]!r}?" if near else None
@@ -322,7 +322,7 @@ def load(path: Path) -> Node:
 
 
 def load_text(text: str | bytes, file: str = "<text>") -> Node:
-    """Read a document from text or UTF-8 bytes; ``file`` is the name that errors begin with."""
+    """Read a document from text or UTF-8 bytes; errors begin with the name ``file``."""
     if len(text) > MAX_OCTETS:
         raise DocumentError([Problem(file, 1, 1, f"the file is larger than {MAX_OCTETS} bytes")])
     if isinstance(text, bytes):
@@ -334,7 +334,7 @@ def load_text(text: str | bytes, file: str = "<text>") -> Node:
     loader = yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader
     problems = Problems()
     try:
-        marked = any(mark in text for mark in "&*!")  # the scan costs as much as the rest
+        marked = any(mark in text for mark in "&*!")  # the scan takes as long as the rest
         for token in yaml.scan(text, Loader=loader) if marked else ():
             if isinstance(token, yaml.AliasToken | yaml.AnchorToken | yaml.TagToken):
                 mark = token.start_mark

@@ -1,6 +1,6 @@
 """A frozen dataclass describes a document: its reader, its writer, its JSON schema, and its table in the documentation.
 
-The type of a field says what may stand there, and ``Annotated`` adds what a type cannot say::
+The type of a field says which values it accepts, and ``Annotated`` adds what a type cannot express::
 
     @document("the key")
     @dataclass(frozen=True)
@@ -8,10 +8,10 @@ The type of a field says what may stand there, and ``Annotated`` adds what a typ
         name: Annotated[str, Doc("its name in the list")]
         length: Annotated[int, Within(1)] = 2048
 
-``read(Key, node, problems)`` reports every mistake at its place and gives None after one. A ``TypedDict`` describes a
-map of which only the keys that are given count. Types: str, int, float, bool, ``Literal`` words, ``X | None``, list,
-tuple, frozenset, Mapping, documents, unions that a look tells apart (words, and documents by their first key), and
-every ``Kind`` in an ``Annotated``. Kinds are made when first asked for. Knows nothing of what a document means.
+``read(Key, node, problems)`` reports every mistake with its place, and returns None if there was one. A ``TypedDict``
+describes a map in which only the given keys count. Types: str, int, float, bool, ``Literal`` words, ``X | None``,
+list, tuple, frozenset, Mapping, documents, unions that can be distinguished (words, and documents by their first
+key), and every ``Kind`` in ``Annotated``. Kinds are made on first use. Does not know what a document means.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ __all__ = [
 
 T = TypeVar("T")
 NEEDED: Any = type("Needed", (), {"__repr__": lambda _: "NEEDED"})()
-"""The default of a field that has to be given."""
+"""The default of a required field."""
 
 
 # --- lists, maps, forms -----------------------------------------------------------------------------------
@@ -41,7 +41,7 @@ NEEDED: Any = type("Needed", (), {"__repr__": lambda _: "NEEDED"})()
 
 @dataclass(frozen=True)
 class ListOf:
-    """A list; ``says`` is what it means when it is empty, where that does not go without saying."""
+    """A list; ``says`` is the meaning of an empty list, where it is not obvious."""
 
     make: Callable[[Iterable[Any]], object]
     entry: Kind
@@ -64,7 +64,7 @@ class ListOf:
 
 @dataclass(frozen=True)
 class MapOf:
-    """A map whose keys are of one kind and whose values are of another."""
+    """A map with one kind for its keys and one kind for its values."""
 
     key: Kind
     value: Kind
@@ -99,7 +99,7 @@ def _is_short(entries: Sized, low: int, node: Node, problems: Problems, what: st
 
 @dataclass(frozen=True)
 class Length:
-    """How many entries a list or a map has at least; ``says`` is what an empty list means."""
+    """The least number of entries of a list or a map; ``says`` is the meaning of an empty list."""
 
     low: int = 0
     says: str = ""
@@ -110,7 +110,7 @@ class Length:
 
 @dataclass(frozen=True)
 class Forms:
-    """One of a few words, or one of several forms: a single kind, or documents that their first keys tell apart."""
+    """One of a few words, or one of several forms: a single kind, or documents distinguished by their first keys."""
 
     words: tuple[str, ...]
     forms: tuple[Kind, ...]
@@ -140,12 +140,12 @@ class Forms:
         return next(f for f in self.forms if len(self.forms) == 1 or cast(Record, f).make is type(value)).write(value)
 
 
-# --- what holds between the fields of a document ----------------------------------------------------------
+# --- constraints between the fields of a document ---------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Given:
-    """A map and its name, the nodes of its known keys, and by key what was read of them without a mistake."""
+    """A map and its name, the nodes of its known keys, and the values that were read without a mistake, by key."""
 
     what: str
     node: Node
@@ -155,14 +155,14 @@ class Given:
 
 @dataclass(frozen=True)
 class Constraint:
-    """What holds between keys, as a schema says it, and what reports where it does not, whatever else is wrong."""
+    """A constraint between keys: its form in a schema, and the check that reports a violation."""
 
     shape: Schema
     check: Callable[[Given, Problems], None]
 
 
 def some(text: str, *keys: str, hint: str | None = None) -> Constraint:
-    """At least one of the keys, or of all where none are named; ``text`` says what the map is like otherwise."""
+    """At least one of ``keys`` is given (of all keys, if ``keys`` is empty); ``text`` describes a map without one."""
     shape: Schema = {"anyOf": [{"required": [key]} for key in keys]} if keys else {"minProperties": 1}
 
     def check(given: Given, problems: Problems) -> None:
@@ -173,7 +173,7 @@ def some(text: str, *keys: str, hint: str | None = None) -> Constraint:
 
 
 def apart(first: str, second: str) -> Constraint:
-    """Two keys of which one is enough."""
+    """Two keys that exclude each other."""
 
     def check(given: Given, problems: Problems) -> None:
         if {first, second} <= given.keys.keys():
@@ -183,7 +183,7 @@ def apart(first: str, second: str) -> Constraint:
 
 
 def beside(key: str, other: str, text: str) -> Constraint:
-    """A key that means something beside another one only."""
+    """A key that only has a meaning together with another one."""
 
     def check(given: Given, problems: Problems) -> None:
         if key in given.keys and other not in given.keys:
@@ -193,7 +193,7 @@ def beside(key: str, other: str, text: str) -> Constraint:
 
 
 def agree(first: str, second: str, mistake: Callable[[Any, Any], str | None]) -> Constraint:
-    """Keys whose values have to agree, where both are given; ``mistake`` says what is wrong at the second."""
+    """Two keys whose values have to agree if both are given; ``mistake`` says what is wrong with the second value."""
 
     def check(given: Given, problems: Problems) -> None:
         if {first, second} <= given.values.keys():
@@ -209,7 +209,7 @@ def agree(first: str, second: str, mistake: Callable[[Any, Any], str | None]) ->
 
 @dataclass(frozen=True)
 class Doc:
-    """A field in a sentence, and its key in the document where that is not the field's name."""
+    """A sentence about a field, and its key in the document if it differs from the field's name."""
 
     sentence: str = ""
     key: str = ""
@@ -217,7 +217,7 @@ class Doc:
 
 @dataclass(frozen=True)
 class Field:
-    """A key of a map: the field that its value goes to, how it is read, and what holds without it."""
+    """A key of a map: the field for its value, its kind, and the default without it."""
 
     name: str
     key: str
@@ -228,12 +228,12 @@ class Field:
 
 @dataclass(frozen=True, eq=False)
 class Record:
-    """A map with known keys, made into a value. ``what`` names it in messages, in place of its key.
+    """A map with known keys that becomes a value. Messages call it ``what`` instead of its key.
 
-    A bare value stands for the field ``shorthand``. ``whole``: its first field is all of it, and there is no map.
-    ``place``: the value has a field of that name, for ``file:line:column``. ``exchanged``: programs write it, so every
-    field is written, null where it is None, and none is a ``place``. ``later``: keys of a later version are left out.
-    ``says`` describes it. ``keys`` are its fields by key, ``required`` the keys of those without a default.
+    ``shorthand``: the field that a bare value sets. ``whole``: the first field is the whole document, without a map.
+    ``place``: the value has a field of that name, for ``file:line:column``. ``exchanged``: programs write the
+    document, so every field is written, null for None, and there is no ``place``. ``later``: keys of a later version
+    are left out. ``says`` describes it. ``keys`` are its fields by key, ``required`` the keys without a default.
     """
 
     name: str
@@ -276,7 +276,7 @@ class Record:
         if self.whole:
             return self.fields[0].kind.schema(found)
         if self.name not in found:
-            found[self.name] = (self, {})  # a place held, should a document name itself
+            found[self.name] = (self, {})  # a placeholder, for a document that refers to itself
             properties = {entry.key: described(entry.kind.schema(found), entry.sentence) for entry in self.fields}
             rules = [constraint.shape for constraint in self.constraints if constraint.shape]
             shape = {**map_of(properties, self.required, others=self.later), **({"allOf": rules} if rules else {})}
@@ -300,13 +300,13 @@ def described(shape: Schema, sentence: str) -> Schema:
 
 
 def map_of(properties: Schema, required: Iterable[str] = (), *, others: bool = False) -> Schema:
-    """The schema of a map with these keys, and with no ``others``."""
+    """The schema of a map with these keys; other keys are allowed only with ``others``."""
     needed = {"required": list(required)} if required else {}
     return {"type": "object", "properties": properties, **({} if others else {"additionalProperties": False}), **needed}
 
 
 def document(what: str = "", *constraints: Constraint, **parts: Any) -> Callable[[type[T]], type[T]]:
-    """How messages name a class, what holds between its fields; ``shorthand`` and ``whole`` of :class:`Record`."""
+    """Mark a class as a document: its name in messages, its constraints, and further fields of `Record`."""
 
     def mark(record: type[T]) -> type[T]:
         record.__document__ = {"what": what, "constraints": constraints, **parts}  # type: ignore[attr-defined]
@@ -316,7 +316,7 @@ def document(what: str = "", *constraints: Constraint, **parts: Any) -> Callable
 
 
 def _record_of(record: Any) -> Record:
-    hints = get_type_hints(record, localns={}, include_extras=True)  # a field must not hide a global of its name
+    hints = get_type_hints(record, localns={}, include_extras=True)  # a field must not hide a global of the same name
     fields = () if is_typeddict(record) else dataclasses.fields(record)
     defaults = {entry.name: _default(entry) for entry in fields} or dict.fromkeys(hints)
     about = record.__dict__.get("__document__", {})
@@ -371,7 +371,7 @@ def kind_of(hint: Any) -> Kind:
     return _record_of(hint) if dataclasses.is_dataclass(hint) or is_typeddict(hint) else _SCALARS[hint]
 
 
-# --- what is done with documents --------------------------------------------------------------------------
+# --- using documents --------------------------------------------------------------------------------------
 
 
 def record_of(record: Any) -> Record:
@@ -380,13 +380,13 @@ def record_of(record: Any) -> Record:
 
 
 def read(record: type[T], node: Node, problems: Problems, what: str = "") -> T | None:
-    """The document of a node, which messages call ``what``; None after a mistake, which is in ``problems``."""
+    """The document of a node, or None after a mistake, which is added to ``problems``; messages call it ``what``."""
     value = record_of(record).read(node, problems, what)
     return None if value is WRONG else cast(T, value)
 
 
 def schema_of(kind: Kind, title: str) -> Schema:
-    """The whole JSON schema (draft 2020-12) of a kind, with the documents that are its parts."""
+    """The complete JSON schema (draft 2020-12) of a kind, including the documents it contains."""
     found: Definitions = {}
     root = kind.schema(found)
     root = found.pop(kind.name)[1] if isinstance(kind, Record) and kind.name in found else root

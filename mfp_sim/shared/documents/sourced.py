@@ -1,4 +1,4 @@
-"""Values that say where they come from: ``{key_limit: {value: 8, source: A-26}}``."""
+"""Values with their source: ``{key_limit: {value: 8, source: A-26}}``."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from mfp_sim.shared.documents.records import map_of
 __all__ = ["Sourced", "SourcedValues"]
 
 Sourced = Mapping[str, Mapping[str, object]]
-"""By the name of the value: ``value``, and what is said beside it."""
+"""For each value, by name: ``value`` and the keys beside it."""
 
 
 class SourcedValues(OneWay):
-    """Such values. ``kinds`` are those of the values by name; ``beside`` is what each needs beside ``value``."""
+    """Values with sources. ``kinds`` are their kinds by name; ``beside`` are the keys required beside ``value``."""
 
     def __init__(self, kinds: Callable[[], Mapping[str, Kind]], beside: Mapping[str, Kind]) -> None:
         self._kinds, self._beside = kinds, beside

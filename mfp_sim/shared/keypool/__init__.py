@@ -1,1 +1,1 @@
-"""RSA key pairs for simulations, one base64 PKCS#8 per line. They are public: never use one elsewhere."""
+"""RSA key pairs for simulations, one per line, as base64 of PKCS#8. They are public: never use them elsewhere."""

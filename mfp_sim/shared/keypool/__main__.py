@@ -1,4 +1,4 @@
-"""Makes the pool again: ``python -m mfp_sim.shared.keypool``. Run by hand; the result is committed."""
+"""Generates the key pool: ``python -m mfp_sim.shared.keypool``. Run by hand; the result is committed."""
 
 from __future__ import annotations
 
