@@ -1,1 +1,1 @@
-"""The SCEP protocol without I/O: DER, CMS, certificates, CSRs, pkiMessages and HTTP as values (RFC 8894, RFC 5652)."""
+"""The SCEP protocol as values, without I/O: DER, CMS, certificates, CSRs, pkiMessages, HTTP (RFC 8894, RFC 5652)."""

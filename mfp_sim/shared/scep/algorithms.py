@@ -1,7 +1,8 @@
 """Algorithms by name: digests, signatures, content ciphers and key transport, and their AlgorithmIdentifiers.
 
-The one place of the protocol that calls cryptography's primitives. Knows single DES and MD5, since the field still
-sends them; whether they are used or refused is decided above (SCEP-2.9-09, SCEP-2.9-10). RFC 3370, 4055, 5754, 5084.
+The only module of the protocol that calls cryptography's primitives, except for AES-GCM in ``envelope``. Supports
+single DES and MD5, since real peers still send them; its callers decide whether to use or refuse them (SCEP-2.9-09,
+SCEP-2.9-10). RFC 3370, 4055, 5754, 5084.
 """
 
 from __future__ import annotations
@@ -75,27 +76,26 @@ DIGEST_OF_SIGNATURE = {oid: digest for digest, oid in v.RSA_SIGNATURE_OIDS.items
 
 @lru_cache(maxsize=64)
 def algorithm(oid: str, *parameters: bytes) -> bytes:
-    """An AlgorithmIdentifier; without ``parameters`` they are absent."""
+    """An AlgorithmIdentifier; its parameters are absent unless ``parameters`` are given."""
     return der.sequence(der.oid(oid), *parameters)
 
 
 def digest_of(name: str, octets: bytes) -> bytes:
-    """The digest of ``octets`` by one of the names of :data:`HASHES`."""
+    """The digest of `octets`; ``name`` is one of `HASHES`."""
     return hashlib.new(name, octets, usedforsecurity=False).digest()
 
 
 def digest_label(element: der.Element) -> str:
-    """The name of the digest that an OID names; one of a signature algorithm counts as its digest's. One that is not
-    known stays an object identifier."""
+    """The name of the digest for an OID of a digest or a signature algorithm; an unknown OID stays in dotted form."""
     dotted = element.to_oid()
     return DIGEST_NAMES.get(dotted) or DIGEST_OF_SIGNATURE.get(dotted) or dotted
 
 
 def digest_name(element: der.Element) -> str:
-    """The same.
+    """Like `digest_label`, but an unknown OID is an error.
 
     Raises:
-        AlgorithmRefused: it is not known.
+        AlgorithmRefused: the digest is unknown.
     """
     digest = dotted = digest_label(element)
     if digest not in HASHES:
@@ -110,8 +110,8 @@ def public_key_of(spki: bytes, path: str) -> PublicKey:
     """Load a SubjectPublicKeyInfo.
 
     Raises:
-        AlgorithmRefused: it is neither RSA nor EC, or on a curve that is not known; ``got`` names it.
-        DecodeError: it is malformed.
+        AlgorithmRefused: the key is neither RSA nor EC, or its curve is unknown; ``got`` names it.
+        DecodeError: the key is malformed.
     """
     wanted = "an RSA or EC public key"
     try:
@@ -127,16 +127,16 @@ def public_key_of(spki: bytes, path: str) -> PublicKey:
 
 
 def sign(key: PrivateKey, octets: bytes, digest: str, *, pss: bool = False) -> bytes:
-    """RSA PKCS#1 v1.5, ECDSA, or, on demand, RSASSA-PSS with a salt as long as the digest.
+    """Sign with RSA PKCS#1 v1.5, with ECDSA, or with RSASSA-PSS (``pss``), whose salt is as long as the digest.
 
-    The same key signs the same bytes alike each time: ECDSA by RFC 6979, PSS with a salt that follows from them. So
-    the newest signatures are kept, of which runs with one seed need the same again and again.
+    The same key and bytes always give the same signature: ECDSA follows RFC 6979, and PSS derives its salt from them.
+    So recent signatures are cached: runs with one seed need the same ones repeatedly.
     """
     return (_signed if len(octets) <= _KEPT_OCTETS else _signed.__wrapped__)(key, octets, digest, pss)
 
 
 _KEPT_OCTETS = 8 * 1024
-"""What is larger comes once: a hostile peer must not fill the memory."""
+"""Signatures over more bytes are not cached: a hostile peer must not fill the memory."""
 
 
 @lru_cache(maxsize=256)
@@ -150,10 +150,10 @@ def _signed(key: PrivateKey, octets: bytes, digest: str, pss: bool) -> bytes:
 
 
 def signature_algorithm(key: PrivateKey, digest: str, *, md5: bool = False) -> bytes:
-    """The AlgorithmIdentifier that names key and digest, as in certificates: ``sha256WithRSAEncryption``.
+    """The AlgorithmIdentifier for a kind of key and a digest, as in certificates: ``sha256WithRSAEncryption``.
 
     Raises:
-        AlgorithmRefused: MD5, unless ``md5`` asks for it; or a digest that does not go with the key.
+        AlgorithmRefused: MD5 without ``md5``, or a digest that cannot be used with the key.
     """
     known = v.ECDSA_SIGNATURE_OIDS if isinstance(key, ec.EllipticCurvePrivateKey) else v.RSA_SIGNATURE_OIDS
     if digest not in known or (digest == "md5" and not md5):
@@ -180,8 +180,8 @@ def verify_signature(
     """Check an RSA PKCS#1 v1.5 or ECDSA signature.
 
     Raises:
-        AlgorithmRefused: MD5, unless ``md5`` takes it (SCEP-2.9-10).
-        SignatureInvalid: it does not verify; ``what`` is named.
+        AlgorithmRefused: MD5 without ``md5`` (SCEP-2.9-10).
+        SignatureInvalid: the signature does not verify; the message names ``what``.
     """
     if digest == "md5" and not md5:
         raise AlgorithmRefused(f"the signature of {what}", 0, "SHA-1 or SHA-2", digest)
@@ -199,23 +199,23 @@ def verify_signature(
 
 
 def block_cipher(cipher: str, key: bytes) -> algorithms.AES | TripleDES:
-    """The block cipher for a name of :data:`CIPHERS`."""
+    """The block cipher for a name of `CIPHERS`."""
     if cipher == "des-cbc":
         return TripleDES(key * 3)  # single DES is 3DES with three equal keys
     return TripleDES(key) if cipher == "des-ede3-cbc" else algorithms.AES(key)
 
 
 def encrypt_cbc(cipher: str, key: bytes, iv: bytes, padded: bytes) -> bytes:
-    """CBC over whole blocks."""
+    """Encrypt whole blocks with CBC."""
     encryptor = Cipher(block_cipher(cipher, key), modes.CBC(iv)).encryptor()
     return encryptor.update(padded) + encryptor.finalize()
 
 
 def decrypt_cbc(cipher: str, key: bytes, iv: bytes, ciphertext: bytes) -> bytes:
-    """The reverse of :func:`encrypt_cbc`.
+    """The reverse of `encrypt_cbc`.
 
     Raises:
-        ValueError: key, IV or ciphertext have the wrong length.
+        ValueError: the key, the IV or the ciphertext has the wrong length.
     """
     key_length, block = CIPHERS[cipher]
     if len(key) != key_length or len(iv) != block or len(ciphertext) % block:
@@ -231,7 +231,7 @@ def pad(plaintext: bytes, block: int) -> bytes:
 
 
 def unpad(padded: bytes, block: int) -> bytes:
-    """The reverse of :func:`pad`.
+    """The reverse of `pad`.
 
     Raises:
         ValueError: the padding is wrong.
@@ -247,10 +247,10 @@ def unpad(padded: bytes, block: int) -> bytes:
 
 @dataclass(frozen=True)
 class KeyTransport:
-    """How a content key is wrapped: PKCS#1 v1.5, or OAEP with these choices.
+    """How a content key is wrapped: with PKCS#1 v1.5, or with OAEP and these digests and label.
 
-    ``parameters`` says how they are written: ``null`` and ``absent`` for PKCS#1; for OAEP ``minimal`` leaves
-    defaults (SHA-1, MGF1 with SHA-1, no label) out, ``explicit`` writes them, ``absent`` writes no parameters at all.
+    ``parameters`` is how the parameters are written. PKCS#1: ``null`` or ``absent``. OAEP: ``minimal`` omits defaults
+    (SHA-1, MGF1 with SHA-1, no label), ``explicit`` writes them, and ``absent`` writes no parameters.
     """
 
     scheme: Literal["pkcs1", "oaep"] = "pkcs1"
@@ -276,7 +276,7 @@ class KeyTransport:
         return algorithm(v.RSAES_OAEP, der.sequence(*parts))
 
     def wrap(self, public: RSAPublicKey, secret: bytes, *, repeatable: bool = False) -> bytes:
-        """The secret, encrypted; ``repeatable``: with padding that follows from it.
+        """The encrypted secret; with ``repeatable``, the padding is derived from the secret.
 
         Raises:
             ValueError: the modulus is too short for the secret.
@@ -303,12 +303,12 @@ class KeyTransport:
 
 
 def read_key_transport(method: der.Element) -> KeyTransport | None:
-    """Read a keyEncryptionAlgorithm; None where it is no RSA.
+    """Read a keyEncryptionAlgorithm; None if it is not RSA.
 
-    OAEP parameters left out mean SHA-1, MGF1 with SHA-1 and an empty label (RFC 4055, 4.1).
+    Omitted OAEP parameters mean SHA-1, MGF1 with SHA-1 and an empty label (RFC 4055, 4.1).
 
     Raises:
-        DecodeError: its parameters are malformed.
+        DecodeError: the parameters are malformed.
     """
     kind = method.child(0, "algorithm").to_oid()
     parameters = method.child(1, "parameters") if len(method.children) > 1 else None

@@ -1,8 +1,8 @@
 """X.509 certificates and names: a tolerant view of received ones, and a writer for our own.
 
-The view keeps issuer, subject and public key as the bytes that came (issuerAndSerialNumber has to copy them)
-and reads what real peers send: version 1, 33-octet serials, GeneralizedTime before 2050. Owns no policy: what a
-certificate may be used for is decided by whoever holds it. RFC 5280; RFC 8894, 2.1 and 2.3.
+The view keeps issuer, subject and public key as the received bytes (issuerAndSerialNumber has to copy them). It reads
+what real peers send: version 1, serial numbers of 33 bytes, GeneralizedTime before 2050. Owns no policy: the caller
+decides what a certificate may be used for. RFC 5280; RFC 8894, 2.1 and 2.3.
 """
 
 from __future__ import annotations
@@ -78,14 +78,14 @@ _NAME_LABELS = {oid: label for label, oid in v.NAME_ATTRIBUTES.items()}
 
 @dataclass(frozen=True)
 class Extension:
-    """One extension: the criticality and the bytes inside its OCTET STRING."""
+    """One extension: whether it is critical, and the bytes inside its OCTET STRING."""
 
     critical: bool
     value: bytes
 
 
 class Signed:
-    """A certificate or a CRL: what a CA signs. Answers whether a given CA did; the fields belong to the subclasses."""
+    """A certificate or a CRL. Checks whether a given CA signed it; subclasses have the fields."""
 
     noun: ClassVar[str]
     issuer: bytes
@@ -95,16 +95,16 @@ class Signed:
 
     @cached_property
     def issuer_text(self) -> str:
-        """The issuer as text; it raises nothing."""
+        """The issuer as text. This never raises."""
         return name_text(self.issuer)
 
     def verify_issued_by(self, issuer: Certificate) -> None:
         """Check the names and the signature.
 
         Raises:
-            AlgorithmRefused: it is signed with MD5.
+            AlgorithmRefused: the signature uses MD5.
             DecodeError: the issuer's key is malformed.
-            SignatureInvalid: the issuer's name or key does not fit.
+            SignatureInvalid: the issuer's name or key does not match.
         """
         if self.issuer != issuer.subject:
             raise SignatureInvalid(f"{self.noun}'s issuer is {self.issuer_text}, not {issuer.subject_text}")
@@ -115,7 +115,7 @@ class Signed:
         verify_signature(issuer.public_key(), self.signature, self.tbs, digest, self.noun)
 
     def was_issued_by(self, issuer: Certificate) -> bool:
-        """Whether :meth:`verify_issued_by` passes; raises nothing."""
+        """Whether `verify_issued_by` passes. This never raises."""
         if self.issuer != issuer.subject:
             return False
         try:
@@ -126,14 +126,14 @@ class Signed:
 
 
 class Named:
-    """A certificate or a certification request: what has a subject. The fields belong to the subclasses."""
+    """A certificate or a certification request, both of which have a subject. Subclasses have the fields."""
 
     subject: bytes
     extensions: Mapping[str, Extension]
 
     @cached_property
     def subject_text(self) -> str:
-        """The subject as text, ``CN=…,O=…`` (RFC 4514 order and escaping); it raises nothing."""
+        """The subject as text, ``CN=…,O=…`` (RFC 4514 order and escaping). This never raises."""
         return name_text(self.subject)
 
     @cached_property
@@ -160,7 +160,7 @@ class Named:
 class Certificate(Signed, Named):
     """A certificate as received. Names and the public key are the received DER bytes.
 
-    ``oddities`` are in words what RFC 5280 does not allow and the field does: an old version, a long serial number,
+    ``oddities`` describes what RFC 5280 forbids but real peers send: an old version, a long serial number,
     GeneralizedTime before 2050.
     """
 
@@ -191,7 +191,7 @@ class Certificate(Signed, Named):
 
     @classmethod
     def from_element(cls, element: Element, path: str = "certificate") -> Certificate:
-        """Read a certificate where it stands in a larger message."""
+        """Read a certificate that is part of a larger message."""
         outer = element.expect(der.SEQUENCE, path)
         octets = outer.raw
         if octets in _READ:
@@ -230,7 +230,7 @@ class Certificate(Signed, Named):
         """The public key, RSA or EC.
 
         Raises:
-            DecodeError: another kind of key, or malformed.
+            DecodeError: the key is of another kind, or malformed.
         """
         return self._public_key
 
@@ -270,7 +270,7 @@ class Certificate(Signed, Named):
 
     @cached_property
     def is_ca(self) -> bool:
-        """Whether basicConstraints says cA; a version 1 certificate counts as one when it is self-issued.
+        """Whether basicConstraints says cA. A self-issued version 1 certificate also counts as a CA.
 
         Raises:
             DecodeError: the extension is malformed.
@@ -283,7 +283,7 @@ class Certificate(Signed, Named):
 
     @cached_property
     def says_ca(self) -> bool:
-        """Whether it says that it is a CA's, to choose among certificates by: a malformed extension says nothing."""
+        """Like `is_ca`, for choosing among certificates: a malformed extension counts as absent."""
         try:
             return self.is_ca
         except DecodeError:
@@ -291,7 +291,7 @@ class Certificate(Signed, Named):
 
     @cached_property
     def stated_usage(self) -> frozenset[str] | None:
-        """Its key usage, to choose among certificates by: a malformed extension says nothing."""
+        """Like `key_usage`, for choosing among certificates: a malformed extension counts as absent."""
         try:
             return self.key_usage
         except DecodeError:
@@ -311,7 +311,7 @@ class Identity:
 
 
 def _oddities(found: Certificate, tags: Sequence[int]) -> tuple[str, ...]:
-    """What RFC 5280 does not allow (4.1.2.1, 4.1.2.2, 4.1.2.5) and is read all the same."""
+    """What RFC 5280 forbids (4.1.2.1, 4.1.2.2, 4.1.2.5) but the reader accepts."""
     size = found.serial.bit_length() // 8 + 1
     early = [when for when, tag in zip((found.not_before, found.not_after), tags, strict=False)
              if tag == der.GENERALIZED_TIME and when.year < 2050]  # fmt: skip
@@ -325,8 +325,8 @@ def _oddities(found: Certificate, tags: Sequence[int]) -> tuple[str, ...]:
 
 
 READ_LIMIT, READ_OCTETS = 256, 4096
-"""How many certificates are remembered as read, and the largest of them in bytes: a certificate is a value, and the
-same few come again and again. What a hostile peer sends does not fill the memory."""
+"""The number of read certificates in the cache, and the size of the largest one in bytes. A certificate is a value, and
+the same few recur. The limits keep a hostile peer from filling the memory."""
 _READ: dict[bytes, Certificate] = {}
 
 
@@ -356,7 +356,7 @@ def read_extensions(holder: der.Element) -> dict[str, Extension]:
 def name(*pairs: tuple[str, str]) -> bytes:
     """A Name of single-valued RDNs in the given order: ``name(("O", "Example AS"), ("CN", "x"))``.
 
-    Values are PrintableString where their letters allow, else UTF8String; DC is IA5String.
+    Values are PrintableString if their characters allow it, else UTF8String; DC is IA5String.
     """
     rdns = []
     for label, text in pairs:
@@ -373,7 +373,7 @@ def name(*pairs: tuple[str, str]) -> bytes:
 def name_pairs(octets: bytes) -> tuple[tuple[str, str], ...]:
     """The attributes of a Name in order, as (label or dotted OID, text).
 
-    A value that is not a string is its DER in hex behind ``#`` (RFC 4514, 2.4).
+    A value that is not a string is shown as ``#`` and its DER in hex (RFC 4514, 2.4).
 
     Raises:
         DecodeError: the bytes are not a Name.
@@ -382,7 +382,7 @@ def name_pairs(octets: bytes) -> tuple[tuple[str, str], ...]:
 
 
 _Attribute = tuple[str, str, bool]
-"""Label or dotted OID; the text, or the hex of a value that is not a string; which of them it is."""
+"""The label or dotted OID; the text, or the hex of a value that is not a string; whether it is text or hex."""
 
 
 def _attributes(octets: bytes) -> tuple[_Attribute, ...]:
@@ -407,12 +407,14 @@ def _read_attributes(octets: bytes) -> tuple[_Attribute, ...]:
 
 
 NAME_OCTETS = 64
-"""As many bytes of what is not a Name are shown."""
+"""How many bytes are shown of something that is not a Name."""
 
 
 def name_text(octets: bytes) -> str:
-    """A Name as text, most specific attribute first (RFC 4514). It raises nothing: what is not a Name, or not a string
-    in one, is shown in hex behind ``#``."""
+    """A Name as text, most specific attribute first (RFC 4514).
+
+    This never raises: anything that is not a Name, or not a string in a Name, is shown as ``#`` and hex.
+    """
     try:
         found = _attributes(octets)
     except DecodeError:
@@ -436,13 +438,13 @@ def common_name_of(octets: bytes) -> str | None:
 
 
 def same_name(first: bytes, second: bytes) -> bool:
-    """Whether two Names are the same when string types, case and runs of blanks are left aside (RFC 5280, 7.1); what is
-    not a Name is the same as its own bytes only."""
+    """Whether two Names are equal, ignoring string types, case and runs of blanks (RFC 5280, 7.1). Bytes that are not a
+    Name only equal the same bytes."""
     return first == second or folded_name(first) == folded_name(second)
 
 
 def folded_name(octets: bytes) -> tuple[_Attribute, ...] | bytes:
-    """A Name as names are compared (RFC 5280, 7.1); the bytes themselves where they are not a Name."""
+    """A Name in a form for comparison (RFC 5280, 7.1); the bytes themselves if they are not a Name."""
     try:
         found = _attributes(octets)
     except DecodeError:
@@ -454,7 +456,7 @@ def folded_name(octets: bytes) -> tuple[_Attribute, ...] | bytes:
 
 
 def extended_key_usage_extension(*purposes: str) -> tuple[str, bool, bytes]:
-    """An extKeyUsage, not critical, of these object identifiers."""
+    """A non-critical extKeyUsage with these object identifiers."""
     return v.EXTENDED_KEY_USAGE, False, der.sequence(*(der.oid(purpose) for purpose in purposes))
 
 
@@ -533,7 +535,7 @@ def issue(
     digest: str = "sha256",
     md5: bool = False,
 ) -> Certificate:
-    """Make an X.509 v3 certificate; names and key go in byte for byte as given.
+    """Make an X.509 v3 certificate with exactly the given bytes of names and key.
 
     Raises:
         AlgorithmRefused: MD5 without ``md5``.
@@ -563,7 +565,7 @@ def self_signed(
     digest: str = "sha256",
     extensions: Sequence[tuple[str, bool, bytes]] = (),
 ) -> Certificate:
-    """The certificate a client signs its first request with: digitalSignature and keyEncipherment (SCEP-2.3-02)."""
+    """The certificate that a client uses for its first request: digitalSignature and keyEncipherment (SCEP-2.3-02)."""
     return issue(
         serial=serial,
         issuer=subject,

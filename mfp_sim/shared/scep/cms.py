@@ -1,8 +1,8 @@
-"""CMS SignedData on :mod:`mfp_sim.shared.scep.der`: structure and signature, no SCEP.
+"""CMS SignedData on `mfp_sim.shared.scep.der`: structure and signature, no SCEP.
 
-Writes DER: one SignerInfo by issuerAndSerialNumber, signedAttrs sorted and signed sorted, ``rsaEncryption`` as
-signature algorithm: what all peers read; anything else is an option. Reads BER, either signature algorithm spelling,
-unsorted attributes, signers by key identifier. RFC 5652, 5; RFC 8894, 3.
+Writes DER that every peer can read: one SignerInfo by issuerAndSerialNumber, signedAttrs written and signed in sorted
+order, ``rsaEncryption`` as signature algorithm. Other forms are options. Reads BER, both spellings of the signature
+algorithm, unsorted attributes, signers by key identifier. RFC 5652, 5; RFC 8894, 3.
 """
 
 from __future__ import annotations
@@ -65,10 +65,10 @@ def attribute(kind: str, *values: bytes) -> bytes:
 
 @dataclass(frozen=True)
 class SignedData:
-    """SignedData with its one SignerInfo, as received. ``attributes`` maps OID to the values' elements.
+    """SignedData with its one SignerInfo, as received. ``attributes`` maps each OID to the elements of its values.
 
-    ``signed_attributes`` is their SET in DER, ``received_attributes`` the SET of what came, where that differs.
-    ``signer_key_identifier`` is set where the signer is named by it; then issuer and serial are empty and -1.
+    ``signed_attributes`` is their SET in DER; ``received_attributes`` is the SET as received, if it differs. If the
+    SignerInfo names the signer by key identifier, ``signer_key_identifier`` is set, issuer is empty and serial is -1.
     """
 
     content: bytes | None = field(repr=False)
@@ -100,18 +100,18 @@ class SignedData:
 
     @property
     def verifiable(self) -> bool:
-        """Whether the signature algorithm is one that :meth:`verify` knows."""
+        """Whether `verify` supports the signature algorithm."""
         return self.signature_algorithm in _VERIFIED
 
     def verify(self, signer: Certificate) -> None:
-        """Check contentType, messageDigest and signature; MD5 too, which whoever asks refuses by ``digest``.
+        """Check contentType, messageDigest and signature. MD5 is verified too: the caller refuses it by ``digest``.
 
-        The signature is checked over the attributes as received; if that fails, over the sorted ones
-        (Bouncy Castle and Go sign sorted and may send unsorted).
+        The signature is checked over the attributes as received; if that fails, over the sorted attributes (Bouncy
+        Castle and Go sign them sorted but may send them unsorted).
 
         Raises:
-            AlgorithmRefused: digest, signature algorithm or kind of key are not known; ``got`` names it.
-            SignatureInvalid: one of them is wrong.
+            AlgorithmRefused: the digest, the signature algorithm or the kind of key is unknown; ``got`` names it.
+            SignatureInvalid: contentType, messageDigest or signature is wrong.
         """
         if not self.verifiable:
             name = v.oid_text(self.signature_algorithm)
@@ -140,7 +140,7 @@ def read_signed_data(octets: bytes) -> SignedData:
     """Read a ContentInfo with SignedData and exactly one SignerInfo with signedAttrs.
 
     Raises:
-        DecodeError: it is not one.
+        DecodeError: the bytes have another structure.
     """
     frame = _Frame(octets)
     holder = frame.signer_infos
@@ -150,7 +150,7 @@ def read_signed_data(octets: bytes) -> SignedData:
     issuer, serial, identifier = _signer(info.child(1, "sid"))
     signed = info.child(3, "signedAttrs")
     if signed.tag != 0xA0:
-        # Without signed attributes the content could be a SET of them, moved there by an attacker (SCEP-3-06).
+        # Without signed attributes, the content could be a SET of them that an attacker moved there (SCEP-3-06).
         raise signed.fail("signed attributes", "none")
     unsigned = info.child(6, "unsignedAttrs", 0xA1) if len(info.children) > 6 else None
     content_type, content = frame.encapsulated()
@@ -176,7 +176,7 @@ def read_signed_data(octets: bytes) -> SignedData:
 
 
 class _Frame:
-    """The parts of SignedData that do not depend on what is in it."""
+    """The parts of SignedData that do not depend on its content."""
 
     def __init__(self, octets: bytes) -> None:
         self.outer = der.read(octets, "", trailing=True).expect(der.SEQUENCE, "contentInfo")
@@ -190,7 +190,7 @@ class _Frame:
         self.encap = self.data.child(2, "encapContentInfo", der.SEQUENCE)
         self.certificates: tuple[Certificate, ...] = ()
         self.crls: tuple[bytes, ...] = ()
-        self.others = 0  # entries among the certificates that are none
+        self.others = 0  # entries of certificates that are not certificates
         self.empty: list[str] = []
         self._next = 3
         if (holder := self._optional("certificates", 0xA0)) is not None:
@@ -202,14 +202,14 @@ class _Frame:
         self.signer_infos = self.data.child(self._next, "signerInfos", der.SET)
 
     def encapsulated(self) -> tuple[str, bytes | None]:
-        """Type and bytes of the content; None where there is none."""
+        """The type and the bytes of the content; None for the bytes if there is no content."""
         content = None
         if len(self.encap.children) > 1:
             content = self.encap.child(1, "eContent", 0xA0).child(0, "value").to_octets()
         return self.encap.child(0, "eContentType").to_oid(), content
 
     def _optional(self, name: str, tag: int) -> der.Element | None:
-        """The next field, where it has this tag; an empty one is remembered."""
+        """The next field, if it has this tag; an empty field is noted in ``empty``."""
         if len(self.data.children) <= self._next or self.data.children[self._next].tag != tag:
             return None
         holder = self.data.child(self._next, name)
@@ -219,7 +219,7 @@ class _Frame:
         return holder
 
     def notes(self) -> list[Note]:
-        """What is odd about the frame of any SignedData."""
+        """Deviations in the parts that every SignedData has."""
         ber = "BER: an indefinite length, or one that is not the shortest"
         found = notes_of(
             self.trailing != 0 and ("SCEP-3-05", "signedData", f"{self.trailing} bytes follow the message"),
@@ -231,9 +231,9 @@ class _Frame:
 
 
 def is_crl(entry: der.Element) -> bool:
-    """Whether an entry among the certificates is a CRL: the fourth field of its TBS is a time.
+    """Whether an entry of the certificates is a CRL: the fourth field of its TBS is a time.
 
-    A certificate that begins with its version is none, and is not read for that.
+    A certificate that begins with its version is not a CRL; this is decided without reading it.
     """
     if not entry.children or entry.children[0].tag != der.SEQUENCE or entry.children[0].first_tag == 0xA0:
         return False
@@ -300,8 +300,8 @@ def encode_signed_data(
 ) -> bytes:
     """ContentInfo with SignedData over ``content`` (None: eContent absent) and encoded attributes.
 
-    contentType and messageDigest are added; the attributes are sorted and signed sorted, unless ``oddities`` say
-    otherwise. ``contradiction`` are the attributes of a second SignerInfo, for ``signers="two"``.
+    contentType and messageDigest are added. The attributes are written and signed in sorted order, unless ``oddities``
+    ask for another order. ``contradiction`` are the attributes of a second SignerInfo, for ``signers="two"``.
 
     Raises:
         AlgorithmRefused: MD5 without its option.
@@ -418,7 +418,7 @@ class _Writer:
 
 
 def _kind(name: str) -> str:
-    """The OID of an attribute by its name in RFC 8894, or of a dotted OID itself."""
+    """The OID of an attribute with a name of RFC 8894; a dotted OID stays the same."""
     return v.SCEP_ATTRIBUTES.get(name, name)
 
 
@@ -428,9 +428,9 @@ def _kind(name: str) -> str:
 def encode_certs_only(
     certificates: Sequence[bytes], crls: Sequence[bytes] = (), *, oddities: Oddities = CORRECT
 ) -> bytes:
-    """A degenerate SignedData; the order is kept, since clients take the first for theirs.
+    """A degenerate SignedData. The order is kept, since clients take the first certificate as their own.
 
-    An empty bag of certificates is left out where there are CRLs (SCEP-3.4-03, SCEP-3.4-05).
+    If there are CRLs, an empty set of certificates is omitted (SCEP-3.4-03, SCEP-3.4-05).
     """
     bag = [*certificates, *oddities.bag_others]
     if oddities.bag_crls_as_certificates:
@@ -455,7 +455,7 @@ def encode_certs_only(
 
 @dataclass(frozen=True)
 class Bag:
-    """The certificates and CRLs of a SignedData, its content left aside; ``signed`` where it has signers."""
+    """The certificates and CRLs of a SignedData, without its content; ``signed`` says whether it has signers."""
 
     certificates: tuple[Certificate, ...]
     crls: tuple[bytes, ...] = field(repr=False)
@@ -485,7 +485,7 @@ def read_bag(octets: bytes) -> Bag:
 
 
 def read_content(octets: bytes) -> bytes | None:
-    """The content of any SignedData, whoever signed it; None where there is none.
+    """The content of any SignedData, without checking a signature; None if there is no content.
 
     Raises:
         DecodeError: it is not SignedData.

@@ -1,6 +1,6 @@
-"""What travels inside and beside pkiMessages: messageData of every type, and what GetCACert and GetNextCACert give.
+"""The contents of SCEP exchanges: messageData of every type, and the replies to GetCACert and GetNextCACert.
 
-Owns reading and writing alone; whom to trust is decided by the caller. RFC 8894, 3.3, 3.4, 4.2 and 4.7.
+Owns only reading and writing; the caller decides whom to trust. RFC 8894, 3.3, 3.4, 4.2 and 4.7.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ def certs_only(certificates: Sequence[bytes], crls: Sequence[bytes] = (), *, odd
 
 
 def read_certs_only(octets: bytes) -> tuple[Certificate, ...]:
-    """The certificates of a degenerate SignedData; no order can be relied on (SCEP-3.3.2.1-04).
+    """The certificates of a degenerate SignedData; do not rely on their order (SCEP-3.3.2.1-04).
 
     Raises:
-        DecodeError: it is not one.
+        DecodeError: the bytes are not a degenerate SignedData.
     """
     return cms.read_bag(octets).certificates
 
@@ -53,7 +53,7 @@ def read_crls(octets: bytes) -> tuple[Crl, ...]:
     """The CRLs of a degenerate SignedData (SCEP-3.3.2.1-10).
 
     Raises:
-        DecodeError: it is not one, or what stands in ``crls`` is no CRL.
+        DecodeError: the bytes are not a degenerate SignedData, or an entry of ``crls`` is not a CRL.
     """
     return tuple(Crl.from_der(crl, f"crls[{i}]") for i, crl in enumerate(cms.read_bag(octets).crls))
 
@@ -96,12 +96,12 @@ def read_issuer_and_serial(octets: bytes) -> tuple[bytes, int]:
 
 
 def read_ca_certificates(body: bytes, media_type: str | None) -> tuple[tuple[Certificate, ...], tuple[Note, ...]]:
-    """The certificates of a GetCACert reply: one bare certificate, or a bag with CA and RA.
+    """The certificates of a GetCACert reply: a single certificate, or a degenerate SignedData with CA and RA.
 
-    The bytes decide, the media type is only checked against them (SCEP-4.2.1).
+    The bytes decide which; the media type is only checked against them (SCEP-4.2.1).
 
     Raises:
-        DecodeError: neither; the error says so when the body is PEM, HTML or empty.
+        DecodeError: the body is neither; the error says if it is PEM, HTML or empty.
     """
     outer = _outer(body, "GetCACert", "a certificate", "a DER certificate or SignedData")
     is_bag = bool(outer.children) and outer.children[0].tag == der.OID
@@ -141,15 +141,15 @@ class NextCaReply:
     notes: tuple[Note, ...]
 
     def signer(self, among: Iterable[Certificate]) -> Certificate | None:
-        """The one of ``among`` that the SignerInfo names: trusted certificates, never the message's own."""
+        """The certificate that the SignerInfo names. ``among`` are trusted certificates, never those of the message."""
         return next((c for c in among if self.signed_data.names_signer(c)), None)
 
     def verify(self, signer: Certificate) -> None:
         """Check the signature (SCEP-4.7.1-02).
 
         Raises:
-            SignatureInvalid: it does not verify.
-            AlgorithmRefused: its algorithm is not known.
+            SignatureInvalid: the signature does not verify.
+            AlgorithmRefused: the algorithm is unknown.
         """
         self.signed_data.verify(signer)
 
@@ -170,8 +170,8 @@ def encode_next_ca(
         signer_key: of the current CA or RA.
         signer_certificate: its certificate.
         digest: of the signature.
-        flat: the new certificates in the outer certificates field and no content, as jscep's servlet does it.
-        oddities: of either SignedData.
+        flat: put the new certificates into the outer certificates field, without content, as jscep's servlet does.
+        oddities: of both the outer and the inner SignedData.
     """
     outer = [signer_certificate]
     if flat:
@@ -189,10 +189,10 @@ def encode_next_ca(
 
 
 def read_next_ca(body: bytes, media_type: str | None = NEXT_CA_CERT) -> NextCaReply:
-    """Read a GetNextCACert reply; :meth:`NextCaReply.verify` it before anything in it is trusted.
+    """Read a GetNextCACert reply. Call `NextCaReply.verify` before you trust anything in it.
 
     Raises:
-        DecodeError: it is not signed (SCEP-4.7.1-02), or holds no certificates.
+        DecodeError: the reply is not signed (SCEP-4.7.1-02), or does not hold certificates.
     """
     _outer(body, "GetNextCACert", "a SignedData", "a DER SignedData")
     signed = cms.read_signed_data(body)

@@ -1,6 +1,6 @@
-"""X.509 certificate revocation lists: read anybody's, issue our own. RFC 5280, 5; RFC 8894, 3.3.4 and 4.6.
+"""X.509 certificate revocation lists: reads those of any CA, issues our own. RFC 5280, 5; RFC 8894, 3.3.4 and 4.6.
 
-Owns no policy: which CRL counts, and until when, is decided by whoever asked for it (SCEP-3.3.2.1-10).
+Owns no policy: the caller decides which CRL counts, and for how long (SCEP-3.3.2.1-10).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ __all__ = ["MAX_ELEMENTS", "MAX_OCTETS", "REASONS", "Crl", "Revoked", "issue"]
 
 ENUMERATED = 0x0A
 MAX_OCTETS, MAX_ELEMENTS = 16 * 1024 * 1024, 2_000_000
-"""What is read of a CRL: more than of a message, since a CRL of 100,000 entries is not rare."""
+"""The limits for reading a CRL. They are higher than for a message, since CRLs with 100,000 entries are not rare."""
 REASONS = {
     "unspecified": 0,
     "keyCompromise": 1,
@@ -44,7 +44,7 @@ _REASON_NAMES = {number: name for name, number in REASONS.items()}
 
 @dataclass(frozen=True, slots=True)
 class Revoked:
-    """One entry. ``reason`` is a name of RFC 5280, 5.3.1, its number where that is unknown, or None."""
+    """One entry. ``reason`` is a name from RFC 5280, 5.3.1, the number of an unknown reason, or None."""
 
     serial: int
     when: datetime
@@ -73,7 +73,7 @@ class Crl(Signed):
         """Read one CRL.
 
         Raises:
-            DecodeError: the bytes are not a CRL, or have more entries than the reader takes.
+            DecodeError: the bytes are not a CRL, or have more entries than the limit.
         """
         outer = der.read(octets, path, size=MAX_OCTETS, elements=MAX_ELEMENTS).expect(der.SEQUENCE)
         tbs = outer.child(0, "tbsCertList", der.SEQUENCE)
@@ -115,7 +115,7 @@ class Crl(Signed):
 
     @cached_property
     def indirect(self) -> bool:
-        """Whether it says that it lists certificates of other issuers than its own (RFC 5280, 5.2.5).
+        """Whether the CRL says that it also lists certificates of other issuers (RFC 5280, 5.2.5).
 
         Raises:
             DecodeError: the extension is malformed.
@@ -132,7 +132,7 @@ class Crl(Signed):
 
 
 def _revoked(holder: der.Element) -> tuple[Revoked, ...]:
-    """The entries. Many have the same date and the same extensions, which are read once."""
+    """The entries. Many share the same date and extensions, which are read only once."""
     times: dict[bytes, datetime] = {}
     reasons: dict[bytes, str | None] = {}
     found = []
@@ -175,15 +175,15 @@ def issue(
     """Make a version 2 CRL.
 
     Args:
-        issuer: the CA; its subject and key identifier go in.
-        signing_key: the CA's.
-        this_update: whole seconds count.
-        next_update: None leaves it out (RFC 5280 wants it).
+        issuer: the CA, whose subject and key identifier the CRL contains.
+        signing_key: the CA's key.
+        this_update: the time of issue, in whole seconds.
+        next_update: the time of the next CRL; None omits it (RFC 5280 requires it).
         revoked: the entries, in order.
-        number: the cRLNumber; None leaves it out.
-        digest: of the signature.
-        md5: whether MD5 may be it.
-        indirect: whether it says that it lists certificates of other issuers.
+        number: the cRLNumber; None omits it.
+        digest: the digest of the signature.
+        md5: whether the digest may be MD5.
+        indirect: whether the CRL says that it also lists certificates of other issuers.
 
     Raises:
         AlgorithmRefused: MD5 without ``md5``.

@@ -1,7 +1,7 @@
-"""PKCS#10 certification requests: writing ours, reading anybody's.
+"""PKCS#10 certification requests: writes our own, reads those of any client.
 
-Reads attributes in any order and verifies over the received bytes (strongSwan does not sort them, which
-``cryptography`` refuses). The challenge password never shows in a ``repr``. RFC 2986; RFC 8894, 2.4.
+Reads attributes in any order and verifies the signature over the received bytes (strongSwan does not sort attributes,
+and ``cryptography`` refuses that). A ``repr`` never shows the challenge password. RFC 2986; RFC 8894, 2.4.
 """
 
 from __future__ import annotations
@@ -48,12 +48,12 @@ def build(
     """A signed PKCS#10 request.
 
     Args:
-        key: the pair to be certified; it signs the request.
+        key: the key pair to be certified, which signs the request.
         subject: the Name.
-        challenge: the challengePassword; the attribute is absent without one (MFP-REQ-05).
+        challenge: the challengePassword; if None, the attribute is absent (MFP-REQ-05).
         sans: DNS names and IP literals for the requested subjectAltName.
         digest: the hash of the signature.
-        md5: whether MD5 may be it; for legacy personas.
+        md5: whether the hash may be MD5, for legacy personas.
 
     Raises:
         AlgorithmRefused: MD5 without ``md5``.
@@ -89,11 +89,11 @@ class Csr(Named):
     signature: bytes = field(repr=False)
     notes: tuple[Note, ...] = ()
     challenge_type: str | None = None
-    """The ASN.1 type of the challenge password, since some servers take one only (F-S01)."""
+    """The ASN.1 type of the challenge password, since some servers accept only one type (F-S01)."""
     version: int = 0
-    """The number in it: 0 means version 1, the only one that PKCS#10 has (RFC 2986, 4.1)."""
+    """The number in the request: 0 means version 1, the only version of PKCS#10 (RFC 2986, 4.1)."""
     signature_algorithm: str = ""
-    """The object identifier; ``signature_digest`` is None where it is not one that :meth:`verify` knows."""
+    """The object identifier; ``signature_digest`` is None if `verify` does not support it."""
 
     @classmethod
     def from_der(cls, octets: bytes) -> Csr:
@@ -102,7 +102,8 @@ class Csr(Named):
         Raises:
             DecodeError: it is not a PKCS#10 request.
         """
-        # A CSR is a value, and client, CA and its books read the same one. What a hostile peer sends is not kept.
+        # A CSR is a value, and the client, the CA and its ledger read the same one. Large ones are not cached, so that
+        # a hostile peer cannot fill the memory.
         return _read(octets) if len(octets) <= 4096 else _read.__wrapped__(octets)
 
     @classmethod
@@ -131,12 +132,12 @@ class Csr(Named):
         )
 
     def verify(self, *, md5: bool = False) -> None:
-        """Check the self-signature over the received bytes; ``md5`` takes MD5, too.
+        """Check the self-signature over the received bytes; ``md5`` also accepts MD5.
 
         Raises:
-            AlgorithmRefused: MD5 without ``md5``, or an algorithm or key that is not known; ``got`` names it.
+            AlgorithmRefused: MD5 without ``md5``, or an unknown algorithm or kind of key; ``got`` names it.
             DecodeError: the key is malformed.
-            SignatureInvalid: it does not verify.
+            SignatureInvalid: the signature does not verify.
         """
         if self.signature_digest is None:
             name = v.oid_text(self.signature_algorithm)
@@ -147,8 +148,8 @@ class Csr(Named):
         """The public key to be certified.
 
         Raises:
-            AlgorithmRefused: another kind of key than RSA and EC.
-            DecodeError: malformed.
+            AlgorithmRefused: the key is neither RSA nor EC.
+            DecodeError: the key is malformed.
         """
         return public_key_of(self.spki, "csr.subjectPKInfo")
 
@@ -185,7 +186,7 @@ def _attributes(info: der.Element) -> tuple[str | None, str | None, dict[str, Ex
 
 
 def fits_key(certificate: Certificate, key: PrivateKey) -> bool:
-    """Whether the certificate's public key is that of ``key`` (SCEP-3.3.2.1-11); one that cannot be read is not."""
+    """Whether the certificate's public key is that of ``key`` (SCEP-3.3.2.1-11); False if it cannot be read."""
     try:
         return certificate.public_key() == key.public_key()
     except DecodeError:

@@ -1,9 +1,8 @@
-"""ASN.1: a strict DER writer, and a reader that takes BER and keeps every value's own bytes and offset.
+"""ASN.1: a strict DER writer, and a reader that accepts BER and keeps the received bytes and offset of every value.
 
-Owns encoding alone; what the elements mean is for the modules above. The reader accepts indefinite lengths,
-constructed strings and unsorted sets, since the field sends them (F-E01, F-E02); it refuses with a
-:class:`~mfp_sim.shared.errors.DecodeError` that names path, offset, expected and got.
-Caps: 1 MiB, depth 32, 10,000 elements.
+Owns only the encoding; other modules own the meaning of elements. The reader accepts indefinite lengths, constructed
+strings and unsorted sets, since real peers send them (F-E01, F-E02). Other input raises a `DecodeError` with path,
+offset, expected and got. Caps: 1 MiB, depth 32, 10,000 elements.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ TAG_NAMES = {
 
 
 def tag_name(tag: int) -> str:
-    """A tag byte in words, as in ``SEQUENCE`` or ``[0]``."""
+    """The name of a tag byte, such as ``SEQUENCE`` or ``[0]``."""
     if tag in TAG_NAMES:
         return TAG_NAMES[tag]
     if tag & ~0x20 in TAG_NAMES:
@@ -106,7 +105,7 @@ def octet_string(content: bytes) -> bytes:
 
 
 def bit_string(content: bytes, unused: int = 0) -> bytes:
-    """BIT STRING of whole bytes, of whose last one ``unused`` bits (0 to 7) do not count."""
+    """BIT STRING of whole bytes; ``unused`` bits (0 to 7) of the last byte do not count."""
     return tlv(BIT_STRING, bytes((unused,)) + content)
 
 
@@ -121,7 +120,7 @@ def boolean(value: bool) -> bytes:
 
 
 def printable_string(text: str) -> bytes:
-    """PrintableString; letters outside its set are written too, as faults need them.
+    """PrintableString; characters outside its set are written too, since faults need them.
 
     Raises:
         UnicodeEncodeError: ``text`` is not ASCII.
@@ -152,7 +151,7 @@ def time(instant: datetime) -> bytes:
 
 
 def generalized_time(instant: datetime) -> bytes:
-    """GeneralizedTime in whole seconds, UTC, whatever the year (RFC 5280, 4.1.2.5.2)."""
+    """GeneralizedTime in whole seconds, UTC, for every year (RFC 5280, 4.1.2.5.2)."""
     moment = instant.astimezone(timezone.utc)
     return tlv(GENERALIZED_TIME, f"{moment.year:04d}{moment:%m%d%H%M%S}Z".encode())
 
@@ -174,11 +173,10 @@ PRINTABLE = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01234
 
 
 class ReadingWork:
-    """Counts what the reader did with one message, so that hostile input cannot make it work without end.
+    """Counts the reader's work on one message, so that hostile input cannot keep it busy forever.
 
-    ``elements`` headers were read (at most ``most``), the deepest at ``depth`` (capped), and ``copied`` bytes of
-    content were handed out, each into memory of its own. ``ber`` tells that a length was indefinite, or not the
-    shortest.
+    ``elements`` is the number of headers read (at most ``most``), ``depth`` the greatest depth (capped), and ``copied``
+    the number of content bytes that were copied. ``ber`` is set if a length was indefinite or not the shortest.
     """
 
     __slots__ = ("ber", "copied", "depth", "elements", "most")
@@ -190,15 +188,15 @@ class ReadingWork:
 
     @property
     def visited(self) -> int:
-        """A bound on the bytes that were looked at: the longest header has 6, and what was handed out."""
+        """An upper bound on the bytes that were read: at most 6 per header, plus the copied bytes."""
         return 6 * self.elements + self.copied
 
 
 class Element:
     """One element as received. ``buffer`` is the whole message; ``start``, ``body`` and ``end`` are offsets in it.
 
-    Its place in the message is told by ``path``, which is put together only when somebody asks: most messages are
-    right, and reading them has to be fast.
+    ``path`` names its place in the message. It is computed on demand: most messages are correct, and reading them has
+    to be fast.
     """
 
     __slots__ = (
@@ -280,7 +278,7 @@ class Element:
 
     @property
     def path(self) -> str:
-        """The place in names that people know, ``signerInfos[0].sid``; a number where there is no name."""
+        """The place in the message by names, ``signerInfos[0].sid``; by number where there is no name."""
         above = "" if self._parent is None else self._parent.path
         if isinstance(self._name, int):
             return f"{above}[{self._name}]"
@@ -305,12 +303,12 @@ class Element:
 
     @property
     def constructed(self) -> bool:
-        """Whether the tag says that the content is made of elements."""
+        """Whether the tag says that the content consists of elements."""
         return bool(self.tag & 0x20)
 
     @property
     def first_tag(self) -> int | None:
-        """The tag of the first element inside, which is not read; None without content."""
+        """The tag of the first element inside, without reading that element; None if there is no content."""
         return self.buffer[self.body] if self.body < self.body_end else None
 
     @property
@@ -327,7 +325,7 @@ class Element:
         return self._children
 
     def each(self) -> Iterator[Element]:
-        """The elements inside a constructed one, none of which is kept: for long lists."""
+        """The elements inside a constructed one, without keeping them: for long lists."""
         position, number = self.body, 0
         while position < self.body_end:
             child = Element(self.buffer, position, self.body_end, self.depth + 1, self, number, self.work)
@@ -335,11 +333,11 @@ class Element:
             position, number = child.end, number + 1
 
     def fail(self, expected: str, got: str | None = None) -> DecodeError:
-        """A typed error at this place."""
+        """A `DecodeError` for this place."""
         return DecodeError(self.path, self.start, expected, got or tag_name(self.tag))
 
     def under(self, path: str) -> Element:
-        """The same element, from now on under a path that people know."""
+        """The same element, which has the given path from now on."""
         self._parent, self._name = None, path
         return self
 
@@ -347,7 +345,7 @@ class Element:
         """This element if it has ``tag``.
 
         Raises:
-            DecodeError: it has another.
+            DecodeError: the element has another tag.
         """
         if name:
             self.under(name)
@@ -356,7 +354,7 @@ class Element:
         return self
 
     def child(self, index: int, name: str, tag: int | None = None) -> Element:
-        """The child at ``index`` under the path ``<this>.<name>``, with ``tag`` if one is asked for."""
+        """The child at ``index``, with the path ``<this>.<name>``; it must have ``tag``, if one is given."""
         if not self.tag & 0x20:
             raise self.fail("a constructed element")
         try:
@@ -371,7 +369,7 @@ class Element:
         return found
 
     def to_der(self) -> bytes:
-        """The element in DER as far as its tags tell: definite shortest lengths, strings in one piece, SETs sorted."""
+        """The element in DER, as far as its tags allow: shortest definite lengths, joined strings, sorted SETs."""
         if not self.work.ber and not self.constructed:
             return self.raw
         if not self.constructed:
@@ -382,11 +380,11 @@ class Element:
         return tlv(self.tag, b"".join(sorted(parts) if self.tag == SET else parts))
 
     def as_der(self) -> bytes:
-        """The bytes as received, or in DER where the message was BER: what names are compared by."""
+        """The bytes as received, or in DER if the message was BER: for comparing names."""
         return self.to_der() if self.work.ber else self.raw
 
     def to_integer(self) -> int:
-        """The value of an INTEGER (sign kept; any length up to 1025 bytes)."""
+        """The signed value of an INTEGER of up to 1025 bytes."""
         self.expect(INTEGER)
         if not 1 <= len(self.content) <= 1025:
             raise self.fail("an INTEGER of 1 to 1025 bytes", f"{len(self.content)} bytes")
@@ -401,7 +399,7 @@ class Element:
         return dotted
 
     def to_octets(self, primitive_tag: int = OCTET_STRING) -> bytes:
-        """The bytes of a string, put together when it came in constructed pieces (BER)."""
+        """The bytes of a string; the pieces of a constructed string (BER) are joined."""
         if self.tag == primitive_tag:
             return self.content
         if self.tag == primitive_tag | 0x20:
@@ -416,7 +414,7 @@ class Element:
         return self.content[1:]
 
     def to_text(self) -> str:
-        """The text of any string type; what is not decodable becomes U+FFFD."""
+        """The text of any string type; undecodable bytes become U+FFFD."""
         encoding = TEXT_ENCODINGS.get(self.tag)
         if encoding is None:
             raise self.fail("a string")
@@ -485,24 +483,24 @@ def _dotted_cached(content: bytes) -> str | None:
 
 
 def _dotted(content: bytes) -> str | None:
-    # Only short identifiers are cached: what a hostile peer sends must not fill the memory.
+    # Only short identifiers are cached, so that a hostile peer cannot fill the memory.
     return _dotted_cached(content) if len(content) <= 12 else _dotted_cached.__wrapped__(content)
 
 
 def read(
     octets: bytes, path: str = "", *, trailing: bool = False, size: int = MAX_OCTETS, elements: int = MAX_ELEMENTS
 ) -> Element:
-    """The one element that ``octets`` hold.
+    """The single element in `octets`.
 
     Args:
-        bytes: the message.
-        path: the name that errors begin with.
-        trailing: whether bytes after the element are tolerated; ``Element.end`` tells where it ended.
-        size: how many bytes it may have.
-        elements: how many elements are read of it.
+        `octets`: the message.
+        path: the first name in the paths of errors.
+        trailing: whether bytes after the element are tolerated; ``Element.end`` is the end of the element.
+        size: the largest size of the message in bytes.
+        elements: the largest number of elements to read.
 
     Raises:
-        DecodeError: malformed, larger or deeper than the caps, or with trailing bytes.
+        DecodeError: the message is malformed, larger or deeper than the caps, or has trailing bytes.
     """
     if len(octets) > size:
         raise DecodeError(path, 0, f"at most {size} bytes", f"{len(octets)} bytes")

@@ -1,7 +1,7 @@
-"""A message as named elements: every leaf with a path that people know, its offset and its value as text.
+"""A message as named elements: every leaf with a readable path, its offset and its value as text.
 
-A table of the structures of CMS, PKCS#10 and X.509 gives the names; what is not in it is numbered. Judges nothing,
-and reads whatever is well-formed BER. Challenge passwords show as their length.
+A table of the structures of CMS, PKCS#10 and X.509 gives the names; other elements are numbered. Judges nothing, and
+reads any well-formed BER. Of a challenge password, only the length is shown.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Plaintext = Callable[[bytes], bytes | None]
 
 @dataclass(frozen=True)
 class ElementValue:
-    """One value: ``path``, ``offset`` in bytes from the start of what it stands in, ``text``, and its bytes."""
+    """One value: ``path``, ``offset`` in bytes from the start of the enclosing structure, ``text``, and its bytes."""
 
     path: str
     offset: int
@@ -30,7 +30,7 @@ class ElementValue:
     octets: bytes = field(repr=False)
 
 
-# Fields by position: name and structure. "?A0" before a name: present only with that tag. A structure named
+# Fields by position: name and structure. "?A0" before a name: the field is optional and has that tag. The structure
 # "*X" is a list of X, "by-oid" a list of (OID, value) named by the OID, "in:X" an X inside an OCTET STRING.
 _STRUCTURES: Mapping[str, tuple[tuple[str, str], ...]] = {
     "ContentInfo": (("contentType", ""), ("content", "content")),
@@ -105,7 +105,7 @@ _TIMES = {der.UTC_TIME, der.GENERALIZED_TIME}
 
 
 def structure_of(outer: der.Element) -> str:
-    """The name of the structure that an outermost element looks like, or ``Any``."""
+    """The name of the structure that the outermost element seems to be, or ``Any``."""
     fields = outer.children if outer.tag == der.SEQUENCE else ()
     if not fields:
         return "Any"
@@ -122,15 +122,15 @@ def structure_of(outer: der.Element) -> str:
 
 
 def leaves(octets: bytes, *, plaintext: Plaintext = lambda _: None) -> Iterator[ElementValue]:
-    """All values of a message in their order.
+    """All values of a message, in order.
 
     Args:
-        bytes: DER or BER of anything that SCEP carries.
-        plaintext: gives the messageData for the bytes of an envelope, or None; its values follow the envelope's,
-            under the path ``messageData``.
+        `octets`: DER or BER of anything that SCEP carries.
+        plaintext: returns the messageData for the bytes of an envelope, or None; its values follow those of the
+            envelope, with the path ``messageData``.
 
     Raises:
-        DecodeError: it is no well-formed BER, or over the caps.
+        DecodeError: the bytes are not well-formed BER, or exceed the caps.
     """
     outer = der.read(octets, "message", trailing=True, size=MAX_OCTETS, elements=MAX_ELEMENTS)
     structure = structure_of(outer)
@@ -177,7 +177,7 @@ class _Walk:
             yield from self._fields(element, path, _STRUCTURES.get(structure, ()))
 
     def _content(self, element: der.Element, path: str) -> Iterator[ElementValue]:
-        """The content of a ContentInfo; its type stands before it."""
+        """The content of a ContentInfo, by the type that precedes it."""
         before = element.buffer[: element.start]
         kind = next((name for oid, name in _CONTENTS.items() if before.endswith(der.oid(oid))), "Any")
         for child in element.children if element.constructed else ():
@@ -205,7 +205,7 @@ class _Walk:
                 yield _leaf(child, place)
 
     def _inside(self, element: der.Element, path: str, structure: str) -> Iterator[ElementValue]:
-        """A structure inside an OCTET STRING, where that is what it holds."""
+        """A structure inside an OCTET STRING, if the OCTET STRING holds one."""
         try:
             octets = element.to_octets()
             inner = der.read(octets, path, trailing=True)
@@ -224,7 +224,7 @@ class _Walk:
             yield from self.data(self._plaintext(octets))
 
     def data(self, plain: bytes | None) -> Iterator[ElementValue]:
-        """The leaves of messageData, where the envelope was opened."""
+        """The leaves of messageData, if the envelope was opened."""
         if plain is None:
             return
         try:
@@ -281,7 +281,7 @@ def _join(path: str, name: str) -> str:
 
 
 def _is_string(element: der.Element) -> bool:
-    """Whether a constructed element is a string in pieces, so that it has one value."""
+    """Whether a constructed element is a string in pieces, and so a single value."""
     return element.tag == der.OCTET_STRING | 0x20 or (
         element.tag == 0xA0 and bool(element.children) and all(c.tag == der.OCTET_STRING for c in element.children)
     )

@@ -1,7 +1,8 @@
-"""CMS EnvelopedData: for whom content is encrypted, and opening it. Structure and cryptography, no SCEP.
+"""CMS EnvelopedData: reading, opening and writing it. Owns structure and cryptography, but no SCEP.
 
-Writes one KeyTransRecipientInfo by issuerAndSerialNumber and primitive encryptedContent, what all peers read; anything
-else is an option. Reads several recipients, PKCS#1 v1.5 and OAEP, password recipients, BER. RFC 5652, 6; RFC 3211.
+Writes a form that every peer can read: one KeyTransRecipientInfo by issuerAndSerialNumber and primitive
+encryptedContent. Other forms are options. Reads several recipients, PKCS#1 v1.5 and OAEP, password recipients, BER.
+RFC 5652, 6; RFC 3211.
 """
 
 from __future__ import annotations
@@ -43,14 +44,14 @@ __all__ = [
     "read_envelope",
 ]
 
-MAX_ITERATIONS = 100_000  # of PBKDF2, all recipients together: a message must not keep the reader busy
+MAX_ITERATIONS = 100_000  # of PBKDF2, for all recipients together: a message must not keep the reader busy
 MAX_TRIED = 8  # recipients of one message, for the same reason
 Octets = Callable[[int], bytes]
 
 
 @dataclass(frozen=True)
 class Recipient:
-    """One KeyTransRecipientInfo: for whom, how wrapped. ``transport`` is None for what is no RSA."""
+    """One KeyTransRecipientInfo: the recipient and the key transport. ``transport`` is None if it is not RSA."""
 
     issuer: bytes
     serial: int
@@ -60,7 +61,7 @@ class Recipient:
     encrypted_key: bytes = field(repr=False)
 
     def names(self, certificate: Certificate) -> bool:
-        """Whether it is for the holder of ``certificate``."""
+        """Whether the RecipientInfo is for the holder of ``certificate``."""
         if self.key_identifier is not None:
             return self.key_identifier == _key_identifier(certificate)
         return self.issuer == certificate.issuer and self.serial == certificate.serial
@@ -80,7 +81,7 @@ class PasswordRecipient:
 
 @dataclass(frozen=True)
 class Envelope:
-    """A pkcsPKIEnvelope as received. ``cipher`` is a name of the vocabulary, or the dotted OID of an unknown one.
+    """A pkcsPKIEnvelope as received. ``cipher`` is a known name, or the dotted OID of an unknown cipher.
 
     ``others`` are the tags of recipients of other kinds.
     """
@@ -103,8 +104,8 @@ def read_envelope(octets: bytes) -> Envelope:
     """Read a ContentInfo with EnvelopedData.
 
     Raises:
-        DecodeError: it is not one.
-        AlgorithmRefused: it is AuthEnvelopedData, or OAEP with an unknown digest.
+        DecodeError: the bytes have another structure.
+        AlgorithmRefused: the content is AuthEnvelopedData, or uses OAEP with an unknown digest.
     """
     outer = der.read(octets, "pkcsPKIEnvelope", trailing=True).expect(der.SEQUENCE)
     kind = outer.child(0, "contentType")
@@ -140,7 +141,7 @@ def read_envelope(octets: bytes) -> Envelope:
 
 
 def _cipher(method: der.Element) -> tuple[str, bytes]:
-    """Name and IV of a cipher's AlgorithmIdentifier."""
+    """The name and the IV in the AlgorithmIdentifier of a cipher."""
     dotted = method.child(0, "algorithm").to_oid()
     iv = b""
     if len(method.children) > 1 and method.children[1].tag & ~0x20 == der.OCTET_STRING:
@@ -178,7 +179,7 @@ def _recipient(element: der.Element) -> Recipient | PasswordRecipient | str:
     if element.tag == 0xA3:
         return _password_recipient(element)
     if element.tag != der.SEQUENCE:
-        return der.tag_name(element.tag)  # key agreement and others: not ours to open
+        return der.tag_name(element.tag)  # key agreement and others: not supported
     element.child(0, "version", der.INTEGER)
     rid = element.child(1, "rid")
     issuer, serial, identifier = b"", -1, None
@@ -202,7 +203,7 @@ _HMAC_NAMES = {oid: name for name, oid in v.HMAC_OIDS.items()}
 
 
 def _password_recipient(element: der.Element) -> PasswordRecipient | str:
-    """A PasswordRecipientInfo; the tag's name where its algorithms are not ours."""
+    """A PasswordRecipientInfo, or the name of its tag if its algorithms are not supported."""
     element.child(0, "version", der.INTEGER)
     if len(element.children) < 4 or element.children[1].tag != 0xA0:
         return "by password without a keyDerivationAlgorithm"
@@ -245,18 +246,18 @@ def open_envelope(
 ) -> bytes:
     """The plaintext for the holder of ``key``, or of ``password``.
 
-    The answer to a wrong padding, key length or content is one and the same, so that it is no oracle.
+    The error is the same for a wrong padding, key length or content, so that it is not an oracle.
 
     Args:
-        envelope: as received.
+        envelope: the envelope, as received.
         key: the recipient's RSA key pair.
-        certificate: whose RecipientInfo to take; without one, each is tried with the key.
+        certificate: opens only the RecipientInfo of this certificate; without one, each is tried with the key.
         password: opens PasswordRecipientInfos.
         refuse: names of ciphers that are refused.
 
     Raises:
-        AlgorithmRefused: the cipher is in ``refuse``, or cipher or key transport are not known.
-        EnvelopeUnreadable: no recipient is ours, or decryption failed.
+        AlgorithmRefused: the cipher is in ``refuse``, or the cipher or the key transport is unknown.
+        EnvelopeUnreadable: no recipient matches, or decryption failed.
     """
     if envelope.cipher not in CIPHERS or envelope.cipher in refuse:
         raise AlgorithmRefused(
@@ -289,7 +290,7 @@ def open_envelope(
 
 
 def content_key_of(envelope: Envelope, key: RSAPrivateKey) -> bytes | None:
-    """The content key, as the first recipient has it that opens with ``key``; None where none does."""
+    """The content key from the first recipient that ``key`` opens; None if it opens none of them."""
     for recipient in envelope.recipients[:MAX_TRIED]:
         try:
             return _content_key(recipient, key, None)
@@ -299,11 +300,11 @@ def content_key_of(envelope: Envelope, key: RSAPrivateKey) -> bytes | None:
 
 
 def open_with_content_key(envelope: Envelope, content_key: bytes) -> bytes:
-    """The plaintext, for who has the key of the content itself.
+    """The plaintext, decrypted with the content key itself.
 
     Raises:
-        AlgorithmRefused: the cipher is not known.
-        EnvelopeUnreadable: the key is that of another envelope.
+        AlgorithmRefused: the cipher is unknown.
+        EnvelopeUnreadable: the key belongs to another envelope.
     """
     if envelope.cipher not in CIPHERS:
         place = "pkcsPKIEnvelope.encryptedContentInfo.contentEncryptionAlgorithm"
@@ -317,7 +318,7 @@ def open_with_content_key(envelope: Envelope, content_key: bytes) -> bytes:
 
 @dataclass(frozen=True)
 class EnvelopeKeys:
-    """What envelopes are looked into with: private keys of recipients, and content keys of single envelopes."""
+    """Keys that open envelopes: private keys of recipients, and content keys of single envelopes."""
 
     private: tuple[RSAPrivateKey, ...] = field(default=(), repr=False)
     content: tuple[bytes, ...] = field(default=(), repr=False)
@@ -326,10 +327,10 @@ class EnvelopeKeys:
         return bool(self.private or self.content)
 
     def open(self, envelope: Envelope) -> bytes:
-        """The plaintext, by the first key that opens it.
+        """The plaintext, decrypted with the first key that opens the envelope.
 
         Raises:
-            AlgorithmRefused, EnvelopeUnreadable: see :func:`open_envelope`; that of the last key.
+            AlgorithmRefused, EnvelopeUnreadable: the error of the last key; see `open_envelope`.
         """
         failure: EnvelopeUnreadable | AlgorithmRefused = EnvelopeUnreadable("there is no key for the envelope")
         ways = (
@@ -344,7 +345,7 @@ class EnvelopeKeys:
         raise failure
 
     def content_key(self, envelope: Envelope) -> bytes | None:
-        """The key of the content: one of :attr:`content`, or what a private key gives, that opens the envelope."""
+        """The content key that opens the envelope: one of `content`, or one unwrapped with a private key."""
         wrapped = (content_key_of(envelope, key) for key in self.private)
         for found in (*self.content, *wrapped):
             try:
@@ -357,8 +358,10 @@ class EnvelopeKeys:
 
 
 def malformation(envelope: Envelope) -> str | None:
-    """Why nobody can open an envelope of a known cipher: what anybody can see without a key, so that to say it is no
-    oracle (RFC 3370, 5.1; RFC 3565, 4.1). None where nothing is to be seen."""
+    """Why no key can open an envelope with a known cipher, or None if no reason is visible.
+
+    The reason is visible without a key, so that reporting it is not an oracle (RFC 3370, 5.1; RFC 3565, 4.1).
+    """
     if envelope.cipher not in CIPHERS:
         return None
     block, size = CIPHERS[envelope.cipher][1], len(envelope.ciphertext)
@@ -379,14 +382,14 @@ def _content_key(recipient: Recipient | PasswordRecipient, key: RSAPrivateKey | 
 
 
 def _by_password(recipient: PasswordRecipient, password: str) -> bytes:
-    """Unwrap by PBKDF2 and PWRI-KEK (RFC 3211, 2.3.2)."""
+    """Unwrap the content key with PBKDF2 and PWRI-KEK (RFC 3211, 2.3.2)."""
     if recipient.cipher not in CIPHERS:
         raise ValueError("cipher")
     key = _derive(recipient.digest, password, recipient.salt, recipient.iterations, recipient.cipher)
     block, wrapped = CIPHERS[recipient.cipher][1], recipient.encrypted_key
     if len(wrapped) < 2 * block or len(wrapped) % block:
         raise ValueError("length")
-    # The outer pass is undone with the IV that its last block but one stands for.
+    # To undo the outer pass, its second to last block serves as the IV for the last block.
     tail = decrypt_cbc(recipient.cipher, key, wrapped[-2 * block : -block], wrapped[-block:])
     inner = decrypt_cbc(recipient.cipher, key, tail, wrapped[:-block]) + tail
     plain = decrypt_cbc(recipient.cipher, key, recipient.iv, inner)
@@ -419,15 +422,15 @@ def encode_envelope(
     repeatable: bool = False,
     oddities: Oddities = CORRECT,
 ) -> bytes:
-    """ContentInfo with EnvelopedData: RSA PKCS#1 v1.5, CBC with PKCS#7 padding, one recipient, unless told otherwise.
+    """ContentInfo with EnvelopedData. The default is RSA PKCS#1 v1.5, CBC with PKCS#7 padding, and one recipient.
 
     Args:
         plaintext: the messageData.
-        recipient: whose RSA key the content key is wrapped with; None only with ``oddities.password``.
+        recipient: the certificate whose RSA key wraps the content key; None only with ``oddities.password``.
         cipher: ``aes-128-cbc``, ``aes-192-cbc``, ``aes-256-cbc`` or ``des-ede3-cbc``.
-        bytes: gives random bytes for content key and IV.
-        repeatable: RSA's padding follows from what it pads, instead of being drawn: for keys that hide nothing.
-        oddities: what to do otherwise; single DES is written only by its option.
+        `octets`: returns random bytes, for the content key and the IV.
+        repeatable: derive RSA's padding from the content key instead of drawing it: only for public keys of the pool.
+        oddities: deviations from the default; single DES is written only by its option.
 
     Raises:
         AlgorithmRefused: single DES without its option, an unknown cipher, or a recipient without an RSA key.

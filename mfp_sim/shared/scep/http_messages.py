@@ -1,8 +1,8 @@
-"""HTTP as values, and SCEP's use of it: what goes over the wire and with what timing, without any I/O.
+"""HTTP as values, and how SCEP uses it: the bytes on the wire and their timing, without I/O.
 
-Owns :class:`HttpRequest`, :class:`HttpReply`, :class:`Delivery` (bytes with times), the GET and POST mapping of
-RFC 8894 section 4, its media types and the capability list of GetCACaps. May not open connections, read a clock or
-know what a CertRep is. Serves SCEP-4.1-*, SCEP-4.2-*, SCEP-3.5.2-*.
+Owns `HttpRequest`, `HttpReply`, `Delivery` (bytes with times), the GET and POST mapping of RFC 8894 section 4, its
+media types and the capability list of GetCACaps. Must not open connections, read a clock or know what a CertRep is.
+Implements SCEP-4.1-*, SCEP-4.2-*, SCEP-3.5.2-*.
 """
 
 from __future__ import annotations
@@ -68,9 +68,9 @@ TEXT: Final = "text/plain"
 MESSAGE_CAP: Final = 1024 * 1024
 """The largest body, of a request or of a reply, in bytes."""
 HEAD_CAP: Final = 64 * 1024
-"""The largest request line and header fields of a request together, in bytes."""
+"""The largest size of the request line and the header fields together, in bytes."""
 IDLE_SECONDS: Final = 75.0
-"""How long a server keeps a connection on which nothing comes; micromdm's client uses its own again after 30 s."""
+"""How long a server keeps an idle connection; micromdm's client reuses its connection after 30 s."""
 
 TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """A method, or the name of a field (RFC 9110, 5.6.2)."""
@@ -88,8 +88,8 @@ def _tokens(value: str | None) -> frozenset[str]:
 
 @dataclass(frozen=True)
 class HttpRequest:
-    """A request; ``target`` is path and query as on the wire, ``headers`` keep their order and case. ``scheme`` says
-    whether it goes over TLS."""
+    """A request. ``target`` is path and query as on the wire; ``headers`` keep their order and case; ``scheme`` says
+    whether the request uses TLS."""
 
     method: str
     target: str
@@ -99,7 +99,7 @@ class HttpRequest:
     scheme: Scheme = "http"
 
     def header(self, name: str) -> str | None:
-        """The first field of that name, whatever its case."""
+        """The first field of that name, ignoring case."""
         return _first(self.headers, name)
 
     @property
@@ -113,8 +113,8 @@ class HttpRequest:
 
 @dataclass(frozen=True)
 class HttpReply:
-    """A reply; an empty ``reason`` is filled in from the status when it is written. ``ends``: the server has said that
-    no other reply comes on the connection (RFC 9112, 9.3)."""
+    """A reply. An empty ``reason`` is derived from the status when the reply is written. ``ends``: the server has said
+    that this is the last reply on the connection (RFC 9112, 9.3)."""
 
     status: int
     reason: str = ""
@@ -123,7 +123,7 @@ class HttpReply:
     ends: bool = field(default=False, compare=False)
 
     def header(self, name: str) -> str | None:
-        """The first field of that name, whatever its case."""
+        """The first field of that name, ignoring case."""
         return _first(self.headers, name)
 
     @property
@@ -135,48 +135,48 @@ class HttpReply:
 
 @dataclass(frozen=True)
 class Send:
-    """These bytes go out, in one piece."""
+    """The server sends these bytes in one piece."""
 
     octets: bytes = field(repr=False)
 
 
 @dataclass(frozen=True)
 class Wait:
-    """Nothing happens for ``seconds``."""
+    """The server waits for ``seconds``."""
 
     seconds: float
 
 
 @dataclass(frozen=True)
 class Close:
-    """The server closes the connection in good order (FIN)."""
+    """The server closes the connection properly (FIN)."""
 
 
 @dataclass(frozen=True)
 class Reset:
-    """The server breaks the connection off (RST)."""
+    """The server aborts the connection (RST)."""
 
 
 @dataclass(frozen=True)
 class Stall:
-    """The server holds the connection open and sends nothing until the client goes."""
+    """The server keeps the connection open and sends nothing until the client closes it."""
 
 
 DeliveryAct: TypeAlias = Send | Wait | Close | Reset | Stall
 
 
 Fate: TypeAlias = Literal["ended", "cut", "late", "lost"]
-"""What became of a delivery: it went to its end, the client broke it off, the client's deadline passed before the end,
-or the network lost it."""
+"""How a delivery ended: it was complete, the client broke it off, the client's deadline passed before the end, or the
+network lost it."""
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """What happens on the connection once the request is read: acts in order, the same for both carriers.
+    """What happens on the connection after the request is read: acts in order, the same for both carriers.
 
-    When the acts have run out, the connection stays open if ``keep_alive`` is set and the client wants it too,
-    else it is closed in good order. ``Close``, ``Reset`` and ``Stall`` end a delivery. Its carrier tells ``tell`` its
-    fate, once, as far as that can be known: a socket host knows only what it could send.
+    After the last act, the connection stays open if ``keep_alive`` is set and the client wants it too; if not, it is
+    closed properly. ``Close``, ``Reset`` and ``Stall`` end a delivery. The carrier calls `tell` once with the fate, as
+    far as it knows the fate: a socket host only knows what it could send.
     """
 
     acts: tuple[DeliveryAct, ...]
@@ -185,12 +185,12 @@ class Delivery:
 
     @property
     def octets(self) -> bytes:
-        """All that is sent, joined: for journals and people."""
+        """All bytes that are sent, joined: for journals and people."""
         return b"".join(act.octets for act in self.acts if isinstance(act, Send))
 
 
 def delivery_of(reply: HttpReply, *, keep_alive: bool = True, date: datetime | None = None) -> Delivery:
-    """A reply sent whole at once; give ``request.keep_alive``, so that the Connection field tells the truth."""
+    """A reply sent in one piece. Pass ``request.keep_alive``, so that the Connection field is true."""
     return Delivery((Send(render_reply(reply, keep_alive=keep_alive, date=date)),), keep_alive)
 
 
@@ -201,7 +201,7 @@ def render_reply(
     date: datetime | None = None,
     version: str = "HTTP/1.1",
 ) -> bytes:
-    """The reply's bytes, with Date, Content-Length and Connection added where they are not given.
+    """The reply's bytes, with Date, Content-Length and Connection added if they are missing.
 
     Raises:
         UsageError: a field or the reason phrase holds a line break or a control character.
@@ -238,8 +238,11 @@ def _render(start: str, headers: Headers) -> bytes:
 
 
 def outgoing(request: HttpRequest, host: str, port: int) -> HttpRequest:
-    """The request as a client sends it: Host (not in HTTP/1.0, which has none), User-Agent, Accept, Connection and
-    Content-Length added where missing."""
+    """The request as a client sends it.
+
+    Host (except in HTTP/1.0, which does not have it), User-Agent, Accept, Connection and Content-Length are added if
+    they are missing.
+    """
     named = f"[{host}]" if ":" in host else host
     given = {name.lower() for name, _ in request.headers}
     added = [
@@ -257,19 +260,19 @@ def outgoing(request: HttpRequest, host: str, port: int) -> HttpRequest:
 
 
 def render_request(request: HttpRequest, host: str, port: int) -> bytes:
-    """The request's bytes, completed by :func:`outgoing`.
+    """The request's bytes, completed by `outgoing`.
 
     Raises:
-        UsageError: the target or a field holds what cannot be written into an HTTP head.
+        UsageError: the target or a field holds characters that an HTTP head cannot contain.
     """
     return render_outgoing(outgoing(request, host, port))
 
 
 def render_outgoing(whole: HttpRequest) -> bytes:
-    """The bytes of a request that is complete already.
+    """The bytes of a request that is already complete.
 
     Raises:
-        UsageError: the target or a field holds what cannot be written into an HTTP head.
+        UsageError: the target or a field holds characters that an HTTP head cannot contain.
     """
     if not TOKEN.fullmatch(whole.method) or not re.fullmatch(r"[!-~]+", whole.target):
         raise UsageError(f"not an HTTP request line: {whole.method!r} {whole.target!r}")
@@ -285,8 +288,8 @@ def scep_request(
 ) -> HttpRequest:
     """The HTTP request of a SCEP operation (RFC 8894 section 4.1).
 
-    ``target_base`` is path and query of the server's URL. With GET, bytes go as base64 with each reserved
-    character escaped and text goes as it is, escaped; with POST, the bytes are the body.
+    ``target_base`` is path and query of the server's URL. With GET, bytes are sent as base64 and text as it is, both
+    with reserved characters escaped. With POST, the bytes are the body.
 
     Raises:
         UsageError: POST without bytes.
@@ -307,9 +310,9 @@ def scep_request(
 
 @dataclass(frozen=True)
 class ScepQuery:
-    """What a request asks for: ``message`` is decoded for PKIOperation, else the text's bytes.
+    """The operation and message of a request. ``message`` is decoded for PKIOperation, else the bytes of the text.
 
-    ``notes`` say what was tolerated: requirement, place, sentence.
+    ``notes`` list what was tolerated: requirement, place, sentence.
     """
 
     operation: str | None
@@ -318,13 +321,13 @@ class ScepQuery:
 
 
 def read_scep_query(request: HttpRequest) -> ScepQuery:
-    """Read operation and message, tolerating what real clients do to base64 in a query.
+    """Read operation and message. The mistakes of real clients with base64 in a query are tolerated.
 
-    The raw query is percent-decoded without treating ``+`` as a blank, line breaks and tabs are dropped, blanks
-    become ``+``, base64url is translated, missing padding is repaired; then the decoding is strict.
+    The raw query is percent-decoded without treating ``+`` as a blank. Line breaks and tabs are dropped, blanks become
+    ``+``, base64url is translated, and missing padding is added. The base64 decoding itself is strict.
 
     Raises:
-        DecodeError: the target is longer than a head may be, or the message of a PKIOperation is not base64.
+        DecodeError: the target is longer than the limit for a head, or the message of a PKIOperation is not base64.
     """
     if len(request.target) > HEAD_CAP:
         raise DecodeError("query", HEAD_CAP, f"a target of at most {HEAD_CAP} bytes", f"{len(request.target)} bytes")
@@ -378,10 +381,10 @@ def _pki_message(request: HttpRequest, in_query: bytes | None, raw: str, notes: 
 
 
 def read_base64(text: bytes, notes: list[str]) -> bytes:
-    """The bytes of a message in base64, with what had to be tolerated added to ``notes``.
+    """The bytes of a message in base64; each tolerated deviation is added to ``notes``.
 
     Raises:
-        DecodeError: it is not base64; the offset is that of the first wrong byte.
+        DecodeError: the text is not base64; the offset is that of the first wrong byte.
     """
     plain = text.translate(None, b"\r\n\t")
     if plain != text:
@@ -407,9 +410,9 @@ def read_base64(text: bytes, notes: list[str]) -> bytes:
 
 @dataclass(frozen=True)
 class Capabilities:
-    """The keywords of GetCACaps as received, and what a client makes of them (RFC 8894 section 3.5.2).
+    """The keywords of GetCACaps as received, and what a client derives from them (RFC 8894 section 3.5.2).
 
-    No keyword at all means the oldest behaviour: GET, triple DES, SHA-1; never single DES, never MD5.
+    Without any keyword, the client uses the oldest behaviour: GET, triple DES, SHA-1; never single DES or MD5.
     """
 
     keywords: tuple[str, ...] = ()
@@ -420,12 +423,12 @@ class Capabilities:
 
     @property
     def standard(self) -> bool:
-        """SCEPStandard: POST, AES and SHA-256 without naming them."""
+        """SCEPStandard was listed, which implies POST, AES and SHA-256."""
         return self.has("SCEPStandard")
 
     @property
     def post(self) -> bool:
-        """PKIOperation may go by POST."""
+        """PKIOperation may use POST."""
         return self.standard or self.has("POSTPKIOperation")
 
     @property
@@ -440,14 +443,14 @@ class Capabilities:
 
     @property
     def digest(self) -> str:
-        """The digest to sign with: sha256, else sha512 if only that was listed, else sha1."""
+        """The digest for signatures: sha256, else sha512 if only that was listed, else sha1."""
         if self.standard or self.has("SHA-256"):
             return "sha256"
         return "sha512" if self.has("SHA-512") else "sha1"
 
     @property
     def cipher(self) -> str:
-        """The cipher to envelop with: aes-128-cbc or des-ede3-cbc."""
+        """The cipher for envelopes: aes-128-cbc or des-ede3-cbc."""
         return "aes-128-cbc" if self.standard or self.has("AES") else "des-ede3-cbc"
 
 
@@ -467,7 +470,7 @@ _KEYWORD = re.compile(r"[A-Za-z0-9][!-;=?-~]{0,63}")  # printable, no blank, no 
 
 
 def read_capabilities(body: bytes) -> Capabilities:
-    """Read the lines of GetCACaps; blank lines and whatever is no keyword (an HTML page, say) are ignored."""
+    """Read the lines of GetCACaps; blank lines and lines that are not keywords (such as an HTML page) are ignored."""
     text = body[:HEAD_CAP].removeprefix(b"\xef\xbb\xbf").decode("latin-1")
     if text.lstrip().startswith("<"):
         return Capabilities()

@@ -1,6 +1,6 @@
-"""SCEP messages as frozen values: the one import for reading any pkiMessage and writing requests and CertReps.
+"""SCEP messages as frozen values: the single import for reading any pkiMessage and writing requests and CertReps.
 
-Gathers what ``reading``, ``writing`` and ``contents`` beside it own.
+Re-exports the names of ``reading``, ``writing`` and ``contents``.
 """
 
 from __future__ import annotations

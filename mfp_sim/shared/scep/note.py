@@ -1,4 +1,4 @@
-"""A tolerated deviation, as a value. Readers of every layer collect them; what they mean is decided by who judges."""
+"""A tolerated deviation, as a value. Readers of every layer collect notes; the code that judges interprets them."""
 
 from __future__ import annotations
 
@@ -24,5 +24,5 @@ NoteRow: TypeAlias = tuple[str, str, str] | Literal[False, "", b""] | None
 
 
 def notes_of(*rows: NoteRow) -> list[Note]:
-    """The notes of ``rows``. A row is ``wrong and (requirement, path, text)``: its text is made only if it is wrong."""
+    """The notes of ``rows``. A row is ``wrong and (requirement, path, text)``: the text is only made if needed."""
     return [Note(*row) for row in rows if row]

@@ -1,7 +1,7 @@
-"""What a writer may do wrong or oddly, each as one named option; the defaults are right.
+"""The mistakes and unusual forms that a writer can produce, each as a named option; the defaults are correct.
 
-Owns names and defaults alone: the writers of SignedData, EnvelopedData and messages read them. For faults, personas
-and legacy profiles; nothing in the product is odd unless somebody asks. RFC 8894, 3; RFC 5652.
+Owns only names and defaults: the writers of SignedData, EnvelopedData and messages apply them. For faults, personas and
+legacy profiles; without an option, every message is written correctly. RFC 8894, 3; RFC 5652.
 """
 
 from __future__ import annotations
@@ -36,27 +36,27 @@ class Oddities:
     repeat: Sequence[tuple[str, Values]] = ()  # a second Attribute of the same name
     extra_signed: Sequence[tuple[str, Values]] = ()  # further signed attributes, by dotted OID
     extra_unsigned: Sequence[tuple[str, Values]] = ()  # unsigned attributes, by name or dotted OID
-    after_signing: Sequence[tuple[str, Values]] = ()  # values changed when the signature was made
+    after_signing: Sequence[tuple[str, Values]] = ()  # values changed after signing
     attributes: Literal["signed", "none", "unsigned", "stripped"] = "signed"
     # none: signed directly over the content; unsigned: the SCEP attributes in unsignedAttrs;
-    # stripped: the signed attributes stand as content, with their signature and without signedAttrs
+    # stripped: the signed attributes become the content, with their signature and without signedAttrs
     attribute_order: Literal["sorted", "unsorted-signed-sorted", "unsorted", "signed-as-a0"] = "sorted"
     message_digest: Literal["right", "wrong"] = "right"
 
     # --- SignerInfo
     signers: Literal["one", "none", "two"] = "one"
-    second_signer: Sequence[tuple[str, Values]] = ()  # what the second SignerInfo says instead
+    second_signer: Sequence[tuple[str, Values]] = ()  # different attributes in the second SignerInfo
     signer_version: int | None = None
     signer_by: Literal["issuer-and-serial", "key-identifier"] = "issuer-and-serial"
     digest_parameters: Literal["null", "absent"] = "null"
     signature_name: Literal["rsaEncryption", "combined", "pss"] = "rsaEncryption"
     signature_parameters: Literal["null", "absent"] = "null"
     signature: Literal["right", "flipped"] = "right"
-    md5: bool = False  # MD5 as digest, whatever the message asks for
+    md5: bool = False  # MD5 as digest, regardless of the message's digest
 
     # --- SignedData
     version: int = 1
-    listed_digests: Sequence[str] | None = None  # digestAlgorithms, where not the signer's own
+    listed_digests: Sequence[str] | None = None  # digestAlgorithms, if not the signer's
     content_type: str = v.DATA  # eContentType; the contentType attribute follows it
     content: bytes | None = None  # eContent, correctly signed, in place of the right one
     certificates: Literal["given", "reversed", "absent", "empty"] = "given"
@@ -69,12 +69,12 @@ class Oddities:
     recipient_by: Literal["issuer-and-serial", "key-identifier"] = "issuer-and-serial"
     other_recipients: Sequence[Certificate] = ()  # RecipientInfos before the right one
     password: str | None = field(default=None, repr=False)  # a PasswordRecipientInfo in place of key transport
-    single_des: bool = False  # DES-CBC, whatever the message asks for
+    single_des: bool = False  # DES-CBC, regardless of the message's cipher
     gcm: bool = False  # AuthEnvelopedData with AES-128-GCM
     iv: Literal["right", "short", "absent"] = "right"
     padding: Literal["right", "wrong"] = "right"
     constructed_ciphertext: bool = False  # encryptedContent as [0] { OCTET STRING }, as micromdm 2.1 writes it
-    flip_ciphertext: bool = False  # one bit changed when the signature was made
+    flip_ciphertext: bool = False  # one bit changed after signing
 
     # --- certificates-only SignedData
     bag_content: bytes | None = None  # eContent present

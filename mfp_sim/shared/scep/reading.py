@@ -1,7 +1,6 @@
 """Reading pkiMessages: frozen values, and notes on what was tolerated. RFC 8894, 3.
 
-Verifies and decrypts only when asked. What is not tolerated raises
-:class:`~mfp_sim.shared.errors.DecodeError` with a path.
+Verifies and decrypts only on request. Deviations that are not tolerated raise `DecodeError` with a path.
 """
 
 from __future__ import annotations
@@ -46,10 +45,10 @@ class PkiMessage:
     notes: tuple[Note, ...]
     signed_data: cms.SignedData = field(repr=False)
     closed: AlgorithmRefused | None = None
-    """Why there is no ``envelope`` though there is one in the message: it uses what is not known."""
+    """The reason why ``envelope`` is None although the message has an envelope: it uses an unknown algorithm."""
 
     def signer(self, among: Iterable[Certificate] = ()) -> Certificate | None:
-        """The signer's certificate, by what the SignerInfo names: the message's own first, then ``among``."""
+        """The certificate that the SignerInfo names, from the message's own certificates first, then from ``among``."""
         return next((c for c in (*self.certificates, *among) if self.names_signer(c)), None)
 
     def names_signer(self, certificate: Certificate) -> bool:
@@ -60,13 +59,13 @@ class PkiMessage:
         """Check messageDigest and signature (SCEP-3.2-05).
 
         Raises:
-            SignatureInvalid: one of them is wrong.
+            SignatureInvalid: the messageDigest or the signature is wrong.
         """
         self.signed_data.verify(signer)
 
     @property
     def signer_text(self) -> str:
-        """Whom the SignerInfo names, as text."""
+        """The signer that the SignerInfo names, as text."""
         signed = self.signed_data
         if signed.signer_key_identifier is not None:
             return f"key identifier {signed.signer_key_identifier[:32].hex()}"
@@ -81,7 +80,7 @@ class PkiMessage:
             return str(self.message_type)
 
     def _further(self, kind: str, word: Callable[[str], str]) -> str | None:
-        """The text of an attribute that the RFC does not have, in words; None where it is not there, or no text."""
+        """The text of an attribute that the RFC does not define, in words; None if it is absent or not text."""
         values = self.signed_data.attributes.get(kind, ())
         try:
             return word(values[0].to_text()) if values else None
@@ -120,10 +119,11 @@ def _label(kind: type[PkiStatus] | type[FailInfo], number: int | None) -> str | 
 
 
 def decode(octets: bytes) -> PkiMessage:
-    """Read a pkiMessage; nothing is verified or decrypted.
+    """Read a pkiMessage without verifying or decrypting it.
 
     Raises:
-        DecodeError: malformed, not exactly one SignerInfo, no signed attributes, or an attribute of the wrong form.
+        DecodeError: the message is malformed, or does not have exactly one SignerInfo, or does not have signed
+            attributes, or an attribute has the wrong form.
     """
     signed = cms.read_signed_data(octets)
     reader = _AttributeReader(signed)
@@ -169,7 +169,7 @@ _TYPES, _STATUSES, _FAILURES = set(MessageType), {None, *PkiStatus}, {None, *Fai
 
 
 def _content_notes(message: PkiMessage) -> list[Note]:
-    """What is odd about the values of a message, as far as the message itself tells."""
+    """Deviations in the values of a message, as far as the message alone shows them."""
     signed = message.signed_data
     reply, status = message.message_type == MessageType.CERT_REP, message.pki_status
     success, failure = status == PkiStatus.SUCCESS, status == PkiStatus.FAILURE
@@ -253,7 +253,7 @@ class _AttributeReader:
         text = self.text(kind, name, requirement)
         if text is None:
             return None
-        # One spelling per number (SCEP-3.2.1-16): "03", "0 " and the empty string are no numbers here.
+        # One spelling per number (SCEP-3.2.1-16): "03", "0 " and the empty string are not numbers here.
         if not (text.isascii() and text.isdigit() and len(text) <= 4 and str(int(text)) == text):
             element = self.element(kind, name)
             assert element is not None
@@ -278,13 +278,13 @@ def open_envelope(
     Args:
         message: a decoded message.
         key: the recipient's key pair.
-        certificate: the recipient's, by whose issuer and serial the RecipientInfo is found; without one each is tried.
+        certificate: the recipient's, whose issuer and serial select the RecipientInfo; without one, each is tried.
         password: the challengePassword, for password recipients (SCEP-3.1-04).
         refuse: names of ciphers that are refused.
 
     Raises:
         AlgorithmRefused: the cipher is refused or unknown; ``got`` names it.
-        EnvelopeUnreadable: there is no envelope, none for us, or decryption failed.
+        EnvelopeUnreadable: the message has no envelope, it is for another recipient, or decryption failed.
     """
     if message.closed is not None:
         raise message.closed

@@ -1,7 +1,7 @@
-"""RSA operations whose chance follows from what they work on, so that a run can be repeated byte for byte.
+"""RSA operations whose randomness is derived from their input, so that a run can be repeated byte for byte.
 
-For keys that everybody knows, in runs with a seed: a padding that can be computed hides nothing. Real servers and real
-keys get the library's. RFC 8017, 7.1.1, 7.2.1, 9.1.1.
+Only for public keys of the pool, in runs with a seed: predictable padding is not secure. Real servers and real keys use
+the library's operations. RFC 8017, 7.1.1, 7.2.1, 9.1.1.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ __all__ = ["encrypt_oaep", "encrypt_pkcs1", "sign_pss"]
 
 
 def encrypt_pkcs1(public: RSAPublicKey, secret: bytes) -> bytes:
-    """RSAES-PKCS1-v1_5 with padding that follows from modulus and secret.
+    """RSAES-PKCS1-v1_5 with padding derived from modulus and secret.
 
     Raises:
         ValueError: the modulus is too short for the secret.
@@ -24,7 +24,7 @@ def encrypt_pkcs1(public: RSAPublicKey, secret: bytes) -> bytes:
 
 
 def encrypt_oaep(public: RSAPublicKey, secret: bytes, *, digest: str, mgf_digest: str, label: bytes) -> bytes:
-    """RSAES-OAEP with a seed that follows from modulus and secret; the names of digests are hashlib's.
+    """RSAES-OAEP with a seed derived from modulus and secret; digests have the names of ``hashlib``.
 
     Raises:
         ValueError: the modulus is too short for the secret.
@@ -35,8 +35,10 @@ def encrypt_oaep(public: RSAPublicKey, secret: bytes, *, digest: str, mgf_digest
 
 
 def _chance(public: RSAPublicKey, secret: bytes) -> tuple[int, bytes]:
-    """The modulus' length in bytes, and twice as much chance as is needed: one byte in 256 is zero, and none of
-    PKCS#1's padding may be."""
+    """The length of the modulus in bytes, and twice as many derived bytes as needed.
+
+    One byte in 256 is zero, and PKCS#1's padding must not contain zeros.
+    """
     modulus = public.public_numbers().n
     size = (modulus.bit_length() + 7) // 8
     return size, hashlib.shake_256(b"padding" + modulus.to_bytes(size, "big") + secret).digest(2 * size)
@@ -64,7 +66,7 @@ def _oaep(secret: bytes, size: int, seed: bytes, label: bytes, mgf_digest: str) 
 
 
 def sign_pss(key: RSAPrivateKey, octets: bytes, digest: str) -> bytes:
-    """RSASSA-PSS with MGF1 of the same digest and a salt as long as it, which follows from key and digest."""
+    """RSASSA-PSS with MGF1 of the same digest; the salt is as long as the digest and derived from key and digest."""
     numbers = key.private_numbers()
     modulus = numbers.public_numbers.n
     size, bits = (modulus.bit_length() + 7) // 8, modulus.bit_length() - 1

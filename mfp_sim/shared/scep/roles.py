@@ -1,7 +1,8 @@
-"""Who does what among the certificates of GetCACert: which CA issues, and to whom requests are enveloped.
+"""The roles of the certificates of GetCACert: which CA issues, and for whom requests are enveloped.
 
-Owns the choice, which goes by what the certificates say; their position decides only between equals. The printer's
-client and the checks of servers both use it. May not record or refuse anything: the callers do. RFC 8894, 2.1.2, 4.2.
+Owns the choice, which depends on the content of the certificates; their position decides only between equal ones. Used
+by the printer's client and by the checks of servers. Must not record or refuse anything: the callers do. RFC 8894,
+2.1.2, 4.2.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ ENCRYPTS = "keyEncipherment"
 class CaRoles:
     """The roles among ``certificates``, of which there is at least one.
 
-    ``tolerant`` treats a malformed extension as absent. Otherwise each property raises DecodeError if an extension that
-    it has to read is malformed.
+    ``tolerant`` treats a malformed extension as absent. Without it, each property raises DecodeError if an extension
+    that it has to read is malformed.
     """
 
     certificates: tuple[Certificate, ...]
@@ -33,13 +34,13 @@ class CaRoles:
 
     @cached_property
     def issuer(self) -> Certificate:
-        """The CA that will issue: one that issued another of the certificates, else the lowest CA, else the first."""
+        """The CA that will issue: one that issued a non-CA certificate of the set, else the lowest, else the first."""
         authorities, others = self._split
         authorities = authorities or list(self.certificates)
         for authority in authorities:
             if any(other.issuer == authority.subject for other in others):
                 return authority
-        # In a chain the lowest CA issues: no other CA of the set was issued by it.
+        # In a chain the lowest CA issues: it did not issue any other CA of the set.
         for authority in authorities:
             if not any(c.issuer == authority.subject for c in authorities if c is not authority):
                 return authority
@@ -47,12 +48,12 @@ class CaRoles:
 
     @cached_property
     def recipient(self) -> Certificate | None:
-        """The certificate that requests are enveloped to, or None if none is suitable: by keyUsage, an RA before a CA.
+        """The certificate for which requests are enveloped, by keyUsage, an RA before a CA; None if none is suitable.
 
         The keyUsage of the issuing CA alone does not rule it out (SCEP-3.5.2-*).
         """
         authorities, others = self._split
-        # Where root and issuing CA both may encrypt, the request is for the one that issues.
+        # If the root and the issuing CA may both encrypt, the request is for the issuing CA.
         authorities = sorted(authorities, key=lambda c: c is not self.issuer)
         choices: tuple[tuple[list[Certificate], Callable[[Certificate], bool]], ...] = (
             (others, self._encrypts),
@@ -80,7 +81,7 @@ class CaRoles:
 
 
 def _can_receive(certificate: Certificate) -> bool:
-    """Whether its key is RSA, so that an envelope can be made for it. Certificates with other keys are passed over."""
+    """Whether the key is RSA, as an envelope requires. Certificates with other keys are skipped."""
     try:
         return isinstance(certificate.public_key(), RSAPublicKey)
     except DecodeError:

@@ -1,7 +1,7 @@
 """A URL and its parts: the one place that finds host, port and request target in a URL.
 
-Refuses what is not the URL of a server (:meth:`Url.of_server`); any other rule about URLs belongs to the caller. May
-not open connections. RFC 3986; RFC 8894, 4.1.
+`Url.of_server` refuses text that is not the URL of a server; any other rule about URLs belongs to the caller. Must not
+open connections. RFC 3986; RFC 8894, 4.1.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["DEFAULT_PORTS", "Scheme", "Url"]
 
 Scheme: TypeAlias = Literal["http", "https"]
 DEFAULT_PORTS: Final[Mapping[str, int]] = {"http": 80, "https": 443}
-"""By scheme, the port of a URL that names none."""
+"""The default port for each scheme."""
 
 
 @dataclass(frozen=True)
@@ -29,24 +29,24 @@ class Url:
     parts: SplitResult
 
     @classmethod
-    @lru_cache(maxsize=64)  # the same few come with every exchange
+    @lru_cache(maxsize=64)  # every exchange uses the same few URLs
     def parse(cls, text: str) -> Url:
         """Split ``text`` into its parts.
 
         Raises:
-            ValueError: a bracket is missing, or what stands in brackets is not an IPv6 address.
+            ValueError: a bracket is missing, or the text in brackets is not an IPv6 address.
         """
         return cls(urlsplit(text))
 
     @classmethod
     def of_server(cls, text: str, remedy: str) -> Url:
-        """The URL of a server. ``remedy`` is shown if the URL has another scheme than http and https, or no host.
+        """The URL of a server. ``remedy`` is shown if the scheme is neither http nor https, or the host is missing.
 
         Raises:
-            UsageError: ``text`` is not a URL, neither http nor https, or has a login, which reports would show.
+            UsageError: ``text`` is not a URL, is neither http nor https, or has a login, which reports would show.
         """
         before, _, after = text.rpartition("@")
-        shown = f"...@{after}" if before else text  # a login may stand there, however the rest is written
+        shown = f"...@{after}" if before else text  # this part may be a login, even in a malformed URL
         if not re.fullmatch(r"[!-~]*", text):
             ascii_only = (
                 "write xn--... for a host name with other letters, and %XX for other characters outside printable ASCII"
@@ -69,7 +69,7 @@ class Url:
 
     @property
     def scheme(self) -> Scheme:
-        """How the server is spoken to; http where the URL has another scheme, or none."""
+        """The scheme of the URL; http if it has another scheme or none."""
         return "https" if self.parts.scheme == "https" else "http"
 
     @property

@@ -1,4 +1,4 @@
-"""The words of SCEP and of the formats beneath it: numbers, names and object identifiers.
+"""The numbers, names and object identifiers of SCEP and of the formats that it uses.
 
 Owns no behaviour. Sources: RFC 8894 (SCEP), RFC 5652 (CMS), RFC 8017 (RSA), RFC 2985 (PKCS#9).
 """
@@ -75,7 +75,7 @@ class Operation(StrEnum):
     GET_NEXT_CA_CERT = "GetNextCACert"
 
 
-# SCEP attributes (RFC 8894, 3.2.1). Mind the numbers: 5 is the sender's nonce, 7 the transactionID.
+# SCEP attributes (RFC 8894, 3.2.1). Careful: 5 is the sender's nonce, 7 the transactionID.
 MESSAGE_TYPE = "2.16.840.1.113733.1.9.2"
 PKI_STATUS = "2.16.840.1.113733.1.9.3"
 FAIL_INFO = "2.16.840.1.113733.1.9.4"
@@ -176,7 +176,7 @@ CA_ISSUERS = "1.3.6.1.5.5.7.48.2"
 ANY_PURPOSE = "2.5.29.37.0"
 ENROLMENT_AGENT = "1.3.6.1.4.1.311.20.2.1"
 MICROSOFT_SID = "1.3.6.1.4.1.311.25.2"
-"""Whose account a certificate is for: the security identifier ([MS-WCCE] 2.2.2.7.7.4)."""
+"""The security identifier of the account that a certificate is for ([MS-WCCE] 2.2.2.7.7.4)."""
 SERVER_AUTH = "1.3.6.1.5.5.7.3.1"
 CLIENT_AUTH = "1.3.6.1.5.5.7.3.2"
 CODE_SIGNING = "1.3.6.1.5.5.7.3.3"
@@ -211,7 +211,7 @@ NAME_ATTRIBUTES = {
     "DC": "0.9.2342.19200300.100.1.25",
 }
 
-# What people call an object identifier, for errors and descriptions.
+# The names of object identifiers, for errors and descriptions.
 OID_NAMES: dict[str, str] = {
     DATA: "data",
     SIGNED_DATA: "signedData",
@@ -257,7 +257,7 @@ OID_NAMES: dict[str, str] = {
 
 
 def number_text(number: int) -> str:
-    """A number of others for people; a long one in hex."""
+    """A number from a peer, for people to read; a long one in hex."""
     return str(number) if abs(number) < 2**31 else hex(number)
 
 
@@ -281,12 +281,12 @@ HRESULTS: dict[str, int] = {
     "CERT_E_CHAINING": 0x800B010A,
     "CERT_E_REVOKED": 0x800B010C,
 }
-"""Results of Windows that NDES may name beside a FAILURE, as unsigned 32-bit numbers."""
+"""Windows results that NDES may send with a FAILURE, as unsigned 32-bit numbers."""
 _HRESULT_NAMES = {number: name for name, number in HRESULTS.items()}
 
 
 def hresult_text(decimal: str) -> str:
-    """What the decimal text of an HRESULT stands for, ``0x80070057 E_INVALIDARG``; the text itself where it is none."""
+    """An HRESULT in decimal as hex and name, ``0x80070057 E_INVALIDARG``; other text stays the same."""
     if not (len(decimal) <= 11 and decimal.isascii() and decimal.removeprefix("-").isdigit()):
         return decimal
     number = int(decimal) & 0xFFFFFFFF
@@ -294,5 +294,5 @@ def hresult_text(decimal: str) -> str:
 
 
 def oid_text(dotted: str) -> str:
-    """The name of an object identifier, or its dotted form where it has none."""
+    """The name of an object identifier, or its dotted form if it does not have one."""
     return OID_NAMES.get(dotted, dotted)

@@ -1,7 +1,7 @@
 """Writing pkiMessages: requests and CertReps from frozen values. RFC 8894, 3.
 
-No clock and no chance of its own: random bytes come in through ``octets``. Right unless an
-:class:`~mfp_sim.shared.scep.oddities.Oddities` says otherwise.
+Does not use a clock or randomness of its own: the caller passes random bytes as `octets`. Messages are correct unless
+`Oddities` ask for a deviation.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ __all__ = ["CertRep", "RequestContent", "encode_cert_rep", "encode_request"]
 
 @dataclass(frozen=True)
 class RequestContent:
-    """What a client asks: attributes and messageData of a request.
+    """The content of a client's request: its attributes and messageData.
 
-    ``recipient`` may be None only with ``oddities.password``; ``chain`` goes into certificates after the signer's;
-    ``repeatable`` is as for :func:`~mfp_sim.shared.scep.cms.encode_envelope`.
+    ``recipient`` may be None only with ``oddities.password``; ``chain`` follows the signer's certificate;
+    ``repeatable`` is as for `encode_envelope`.
     """
 
     message_type: int
@@ -52,14 +52,14 @@ def encode_request(
     signer_certificate: Certificate,
     octets: Callable[[int], bytes],
 ) -> bytes:
-    """A pkiMessage from a client: enveloped to ``request.recipient``, signed with ``signer_key``.
+    """A pkiMessage from a client: enveloped for ``request.recipient``, signed with ``signer_key``.
 
-    A RenewalReq, and a PKCSReq in the old way of renewing, is signed with the key and certificate to be renewed
+    A RenewalReq, or a PKCSReq that renews in the old way, is signed with the key and certificate to be renewed
     (SCEP-2.3-09, SCEP-2.3-16).
 
     Raises:
-        AlgorithmRefused: an algorithm that only an option writes, or a recipient whose key cannot encrypt.
-        UsageError: no recipient, and no option that does without one.
+        AlgorithmRefused: an algorithm needs an option, or the recipient's key cannot encrypt.
+        UsageError: there is neither a recipient nor an option that makes one unnecessary.
     """
     odd = request.oddities
     if request.recipient is None and odd.password is None and not odd.unencrypted and odd.content is None:
@@ -71,13 +71,13 @@ def encode_request(
 
 @dataclass(frozen=True)
 class CertRep:
-    """What a CA answers. ``certificates`` and ``crls`` are DER, the issued certificate first; the order is kept.
+    """A CA's reply. ``certificates`` and ``crls`` are DER, the issued certificate first; the order is kept.
 
     ``message_data`` replaces the certificates-only SignedData. ``empty_content`` is the form of eContent in FAILURE
-    and PENDING, since no one form suits all clients. ``transaction_der`` is the request's transactionID as it came,
-    where that was no PrintableString. ``outer_certificates`` stand after the signer's, or before it. ``printable_text``
-    makes failInfoText a PrintableString where its characters allow that, as encoders do that choose by themselves.
-    ``repeatable`` is as for :func:`~mfp_sim.shared.scep.cms.encode_envelope`.
+    and PENDING, since no form suits all clients. ``transaction_der`` is the request's transactionID as received, if it
+    was not a PrintableString. ``outer_certificates`` follow the signer's certificate, or precede it. ``printable_text``
+    makes failInfoText a PrintableString if its characters allow it, as encoders do that choose the type themselves.
+    ``repeatable`` is as for `encode_envelope`.
     """
 
     status: PkiStatus
@@ -114,7 +114,7 @@ def encode_cert_rep(
     signer_certificate: Certificate,
     octets: Callable[[int], bytes],
 ) -> bytes:
-    """A CertRep: with something to deliver and a ``recipient`` enveloped, else with empty content."""
+    """A CertRep: enveloped if there is something to deliver and a ``recipient``, else with empty content."""
     odd, data = reply.oddities, reply.message_data
     if data is None and (reply.certificates or reply.crls or odd.bag_others or odd.bag_empty_sets):
         data = certs_only(reply.certificates, reply.crls, oddities=odd)
@@ -143,7 +143,7 @@ def _signed(
     signer_certificate: Certificate,
     octets: Callable[[int], bytes],
 ) -> bytes:
-    """Envelope and signature, in the right order or swapped."""
+    """The enveloped and signed message; the two layers may be swapped."""
     odd = plan.oddities
     content = _EMPTY[plan.empty_content] if isinstance(plan, CertRep) else None
     deliverable = plan.recipient is not None or odd.password is not None
@@ -180,7 +180,7 @@ def _signed(
 def _common(
     message_type: int, transaction_id: str, sender_nonce: bytes | None, signing_time: datetime | None
 ) -> dict[str, bytes]:
-    """The values of the attributes that requests and replies have alike, by name."""
+    """The values of the attributes that requests and replies share, by name."""
     text = der.printable_string if transaction_id.isascii() else der.utf8_string
     found = {
         "messageType": der.printable_string(str(int(message_type))),
@@ -194,7 +194,7 @@ def _common(
 
 
 def _attributes(values: dict[str, bytes], odd: Oddities) -> list[bytes]:
-    """The encoded attributes, less those left out, with others' values and repetitions where asked for."""
+    """The encoded attributes, with the omissions, other values and repetitions that ``odd`` asks for."""
     several: dict[str, tuple[bytes, ...]] = {name: (value,) for name, value in values.items()}
     several.update(odd.instead)
     pairs = [(name, found) for name, found in several.items() if name not in odd.omit]
