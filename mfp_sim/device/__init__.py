@@ -1,1 +1,1 @@
-"""The printer: a machine with power, time and storage, and the parts that run on it; ``printer`` connects them."""
+"""The simulated printer: a base with power, time and storage, and its parts. `printer` connects them."""

@@ -10,7 +10,7 @@ The format is our own (the maker's is not public). Bytes, in order:
 
 The tag is checked before anything is parsed, and nothing in the file sets a cost. The document has ``format``,
 ``model``, ``serial``, ``category`` and ``settings``; no challenge password and no private key are in it (A-28).
-May not know the printer; it applies nothing. Serves MFP-BUNDLE-01, MFP-BUNDLE-02.
+This module must not know the printer, and applies no settings. Serves MFP-BUNDLE-01, MFP-BUNDLE-02.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ CATEGORIES: Mapping[str, bool] = {
     "Address Book": False,
     "Authentication User Management": False,
 }
-"""What the machine lists for a batch export, and whether the simulator offers it."""
+"""The categories that the printer lists for a batch export, and whether the simulator offers each."""
 
 MAX_OCTETS = 256 * 1024
 MAGIC = b"MFPSIMB1"
@@ -61,7 +61,9 @@ _HEAD = len(MAGIC) + _SALT + _NONCE
 
 @dataclass(frozen=True)
 class Bundle:
-    """What a bundle holds. ``auto`` has no challenge password; both SCEP parts are None where the model has none."""
+    """The content of a bundle. ``auto`` has no challenge password; both SCEP parts are None if the model does not
+    export them.
+    """
 
     model: str
     serial: str
@@ -90,7 +92,7 @@ class _Document:
 
 @lru_cache(maxsize=8)
 def _key(password: str, salt: bytes) -> bytes:
-    """Costly on purpose: who opens what was sealed just now, or runs with the same seed again, has it already."""
+    """Derive the key, slowly on purpose. The cache helps to open a bundle just sealed, and to repeat a run."""
     return Scrypt(salt=salt, length=32, n=2**14, r=8, p=1).derive(password.encode("ascii"))
 
 
@@ -101,7 +103,7 @@ def check_password(password: str) -> None:
 
 
 def seal_bundle(bundle: Bundle, password: str, entropy: Entropy) -> bytes:
-    """The file.
+    """Seal a bundle into the bytes of a file.
 
     Raises:
         Refused: the password is not 1 to 32 printable ASCII characters.
@@ -115,11 +117,11 @@ def seal_bundle(bundle: Bundle, password: str, entropy: Entropy) -> bytes:
 
 
 def open_bundle(octets: bytes, password: str) -> Bundle:
-    """Read a file; nothing of it is believed before its tag has been checked.
+    """Read a file. Its tag is checked before its content is used.
 
     Raises:
-        Refused: ``bundle-damaged`` (not a bundle, too large or too short), ``bundle-not-opened`` (another password,
-            or the file was changed), ``bundle-invalid`` (sealed in good order, but not what a bundle holds).
+        Refused: ``bundle-damaged`` (not a bundle, too large or too short), ``bundle-not-opened`` (the password is
+            wrong, or the file was changed), ``bundle-invalid`` (sealed correctly, but the content is not a bundle's).
     """
     check_password(password)
     if len(octets) > MAX_OCTETS:

@@ -23,9 +23,9 @@ class DeviceClock:
         return self._true.now() + self.skew
 
     def true_instant(self, instant: datetime) -> datetime:
-        """When it really is, at what this clock calls ``instant``."""
+        """The true time at which this clock shows ``instant``."""
         return instant - self.skew
 
     def set(self, instant: datetime | None) -> None:
-        """Set the clock; None sets it right."""
+        """Set the clock; None sets it to the true time."""
         self.skew = timedelta(0) if instant is None else instant - self._true.now()

@@ -1,6 +1,7 @@
 """The administrator's settings on the printer, and how they are changed.
 
-Commits nothing; a refusal changes nothing. Serves MFP-COMM-04, MFP-COMM-05, MFP-REQ-03, MFP-REQ-04, MFP-AUTO-05.
+This module commits nothing, and a refused change leaves the settings as they were.
+Serves MFP-COMM-04, MFP-COMM-05, MFP-REQ-03, MFP-REQ-04, MFP-AUTO-05.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ __all__ = ["Configuration"]
 
 
 class Configuration:
-    """The settings of ``machine``; ``plan`` follows those of the automatic request."""
+    """The settings of ``machine``. Changes of the automatic request are passed on to ``plan``."""
 
     def __init__(self, machine: Machine, factory: Factory, plan: Plan) -> None:
         self._machine, self._factory, self._plan = machine, factory, plan
@@ -31,18 +32,18 @@ class Configuration:
 
     @property
     def ip(self) -> str:
-        """The machine's address."""
+        """The printer's address."""
         return self._machine.state.ip or self._factory.ip
 
     def validate(self, settings: KeySettings | AutoRequestSettings) -> None:
-        """Raise Refused unless the model takes these values."""
+        """Raise Refused unless the model accepts these values."""
         settings.validate(self._machine.profile, dns=self._machine.state.dns, policies=self._factory.policies)
 
     def needed(self) -> CommunicationSettings:
         """The communication settings.
 
         Raises:
-            Refused: there are none yet.
+            Refused: they have not been set yet.
         """
         found = self._machine.state.communication
         if found is None:
@@ -50,7 +51,7 @@ class Configuration:
         return found
 
     def set_communication(self, url: str, port: int, timeout: int | None) -> None:
-        """Set the SCEP server; ``timeout`` in seconds, None for the model's own."""
+        """Set the SCEP server; ``timeout`` in seconds, None for the model's default."""
         machine = self._machine
         if machine.state.auto.timer:
             raise Refused("timer-on", "the timer is on; the communication settings cannot be updated")
@@ -60,7 +61,7 @@ class Configuration:
         machine.note("SCEP settings changed", "OK")
 
     def set_auto_request(self, settings: AutoRequestSettings) -> None:
-        """Set the automatic request, and plan it."""
+        """Store the settings of the automatic request, and plan it."""
         self.validate(settings)
         start = settings.start if settings.timer else None
         if settings.timer:
@@ -73,7 +74,7 @@ class Configuration:
         self.advise(settings.key)
 
     def set_ip(self, ip: str) -> None:
-        """Give the machine another IPv4 or IPv6 address."""
+        """Set the printer's IPv4 or IPv6 address."""
         try:
             self._machine.state.ip = read_ip(ip)
         except ValueError:
@@ -82,7 +83,7 @@ class Configuration:
         self._machine.note("settings changed", "OK", f"IP address {self._machine.state.ip}")
 
     def advise(self, key: KeySettings | None) -> None:
-        """Show the help texts for a key that was entered; the audit log has a warning of a name without DNS."""
+        """Show the help texts for a key that was entered. Log a warning if its name needs DNS and no DNS is set."""
         self.advice = () if key is None else advice_on(key, self.ip)
         if key is not None and key.needs_dns and not self._machine.state.dns:
             self._machine.note("warning", "OK", "the common name is an FQDN, but there is no DNS server")

@@ -1,7 +1,7 @@
 """The printer's current request: how it begins, polls and ends.
 
-`mfp_sim.device.request` decides what a request sends. This module does the registration, the row in the status, the
-commit, and what follows: the next date, or the automatic restart.
+`mfp_sim.device.request` decides what a request sends. This module registers the certificate, adds the status row,
+commits, and then plans the next date or restarts the printer.
 Serves MFP-REQ-08…10, MFP-AUTO-*, MFP-RESTART-*, MFP-HIST-01, A-23, A-41.
 """
 
@@ -41,7 +41,7 @@ class Requests(Part):
         self._machine, self._configuration, self._keyring, self._plan = machine, configuration, keyring, plan
         self.outside, self.listeners = outside, listeners
         self.current: CertificateRequest | None = None
-        """The request that is under way."""
+        """The request in progress."""
         self._inquiry: Inquiry[Ended | None] | None = None
 
     # --- across a restart ---------------------------------------------------------------------------------
@@ -56,14 +56,14 @@ class Requests(Part):
         self.take_up()
         if not first:
             for key in self._machine.state.store.entries:
-                self.listeners.installed(key.certificate)  # the power may have failed between the commit and the word
+                self.listeners.installed(key.certificate)  # power may have failed between the commit and this call
 
     def revert(self) -> None:
         self.forget()
         self.take_up()
 
     def take_up(self) -> None:
-        """Go on with the request that the state has."""
+        """Continue the request that is stored in the state."""
         stored = self._machine.state.request
         self.current = None if stored is None else self._restored(stored)
 
@@ -77,10 +77,10 @@ class Requests(Part):
                 max(self.current.next_poll or self._machine.clock.now(), not_before), self._inquire, "poll"
             )
 
-    # --- how one begins -----------------------------------------------------------------------------------
+    # --- how a request begins -----------------------------------------------------------------------------------
 
     def begin_manual(self, key: KeySettings) -> None:
-        """[Send Request]. Nothing of ``key`` is kept as settings (MFP-REQ-09)."""
+        """[Send Request]. ``key`` is not kept as settings (MFP-REQ-09)."""
         if self._machine.state.auto.timer:
             raise Refused("timer-on", "the timer is on; a manual request cannot be sent")
         if self.current is not None:
@@ -91,9 +91,9 @@ class Requests(Part):
         self._begin(key, "manual")
 
     def begin_automatic(self) -> None:
-        """The planned date has come."""
+        """Begin the automatic request at its planned date."""
         machine, key = self._machine, self._machine.state.auto.key
-        assert key is not None  # the timer is not on without one, nor without communication settings
+        assert key is not None  # the timer is on only with a key and communication settings
         if self.current is None:
             machine.state.due = None
             self._begin(key, "automatic")
@@ -147,10 +147,10 @@ class Requests(Part):
         except (ValueError, DecodeError) as error:
             raise unusable(type(error).__name__) from None
 
-    # --- how it goes on, and ends -------------------------------------------------------------------------
+    # --- how a request continues and ends -------------------------------------------------------------------------
 
     def _inquire(self) -> None:
-        """One inquiry begins. Key and transaction are committed before anything is sent."""
+        """Begin an inquiry. Key and transaction are committed before anything is sent."""
         request = self.current
         if request is None:
             return
@@ -164,7 +164,7 @@ class Requests(Part):
         self._inquiry.begin()
 
     def _inquired(self, request: CertificateRequest, ended: Ended | None) -> None:
-        """What follows from an inquiry: the next one, or the end."""
+        """Handle the end of an inquiry: book the next one, or end the request."""
         self._inquiry = None
         if ended is None:
             assert request.next_poll is not None
@@ -174,7 +174,7 @@ class Requests(Part):
         self._finish(request, ended)
 
     def _finish(self, request: CertificateRequest, ended: Ended) -> None:
-        """Registration, row, next date, one commit of them all, and the automatic restart."""
+        """Register, add the row, plan the next date, commit all of it at once, and restart if the settings say so."""
         machine, automatic = self._machine, request.method == "automatic"
         for finding in request.findings:
             machine.note("finding", "OK", finding)
@@ -213,7 +213,7 @@ class Requests(Part):
         )
 
     def _tell_of(self, request: CertificateRequest, ended: Ended, installed: Certificate | None) -> None:
-        """Say what became of a request: it is stored by now."""
+        """Report the outcome of a request, which is already stored."""
         if installed is not None:
             self.listeners.installed(installed)
         elif request.transaction_id is not None:
@@ -222,7 +222,7 @@ class Requests(Part):
     # --- what is shown ------------------------------------------------------------------------------------
 
     def status(self) -> tuple[StatusRow, ...]:
-        """What goes on or is planned first, then the newest first."""
+        """The status rows: the request in progress or planned, then the others, newest first."""
         current, state = [], self._machine.state
         if (request := self.current) is not None:
             current = [StatusRow.of("processing", request.started, None, request.settings.name, request.method)]

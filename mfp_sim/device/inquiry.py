@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class AwaitedExchange:
-    """An exchange to be awaited: gives the reply, or raises what came instead. ``timeout`` is in seconds."""
+    """An exchange to await. It returns the reply, or raises the error that ended it. ``timeout`` is in seconds."""
 
     operation: str
     host: str
@@ -39,13 +39,13 @@ Story: TypeAlias = Coroutine[AwaitedExchange, Any, T]
 
 
 class Inquiry(Generic[T]):
-    """A story under way.
+    """A coroutine that asks the server, in progress.
 
     Args:
-        story: what is asked.
-        wire: where its exchanges begin.
-        event: what a continuation runs in.
-        ended: takes what the story came to.
+        story: the coroutine, which awaits each exchange.
+        wire: carries its exchanges.
+        event: the context in which each continuation runs.
+        ended: called with the result of the coroutine.
     """
 
     def __init__(
@@ -56,12 +56,14 @@ class Inquiry(Generic[T]):
         self._exchange: UnderWay | None = None
 
     def begin(self) -> None:
-        """Go up to the first exchange of the story."""
+        """Run the coroutine up to its first exchange."""
         self._go_on(lambda: self._story.send(None))
 
     def cut(self) -> str | None:
-        """Break the story off; the operation of the exchange that was under way, on which the server may have decided
-        by then, or None."""
+        """Stop the coroutine. Return the operation of the exchange in progress, or None.
+
+        The server may already have decided about that operation.
+        """
         asked = self._asked
         if self._exchange is not None:
             self._exchange.cancel()

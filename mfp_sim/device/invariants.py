@@ -1,6 +1,6 @@
-"""Invariants of a printer: at every instant with the power on, and from each commit to the next.
+"""Invariants of a printer: those that hold whenever the power is on, and those between two commits.
 
-Used by the power-cut runs, by scenarios (``expect: {sound: true}``) and by the property tests. Changes nothing.
+Used by the power-cut runs, by scenarios (``expect: {sound: true}``) and by the property tests. This module only checks.
 Serves MFP-ENROL-02, MFP-DELETE-*, F-K07.
 """
 
@@ -21,9 +21,9 @@ Stored = Mapping[str, Any]
 
 
 def broken(printer: Printer) -> list[str]:
-    """The rules that do not hold, a sentence each; empty for a sound printer.
+    """The violated rules, one sentence each; empty for a sound printer.
 
-    One that is off is judged by what is stored.
+    A printer that is off is checked by its stored state.
     """
     if not printer.powered:
         try:
@@ -53,17 +53,17 @@ def broken(printer: Printer) -> list[str]:
 
 
 def broken_by(before: Stored, after: Stored, *, by_hand: bool) -> list[str]:
-    """What a commit did that no commit may do, a sentence each.
+    """The violations that a commit caused, one sentence each.
 
     Args:
         before, after: the stored states.
-        by_hand: somebody deleted a key, so that one may be gone.
+        by_hand: a person deleted a key, so one key may be missing.
     """
     return [*_lost_keys(before["keys"], after["keys"], by_hand=by_hand), *_lost_request(before, after)]
 
 
 def _lost_keys(before: Sequence[Stored], after: Sequence[Stored], *, by_hand: bool) -> list[str]:
-    """An old key goes only once its successor is stored; a use location that had a key has one."""
+    """An old key is deleted only after its successor is stored; a use location never loses its key."""
     there = {key["id"]: key for key in after}
     new = {_destination(key) for key in after if key["id"] not in {old["id"] for old in before}}
     gone = [key for key in before if key["id"] not in there]
@@ -81,7 +81,7 @@ def _destination(key: Stored) -> tuple[str, str | None]:
 
 
 def _lost_request(before: Stored, after: Stored) -> list[str]:
-    """A request under way is the same one after a commit, or it has ended and has its row in the status."""
+    """A request in progress remains the same after a commit, or it has ended and has a status row."""
     old, new = before["request"], after["request"]
     if old is None or before["history"] != after["history"]:
         return []
@@ -101,9 +101,9 @@ def _item(request: Stored, item: str) -> object:
 
 
 class WatchedStorage:
-    """A storage that looks at each commit on its way, and at what a printer finds when it starts.
+    """A storage that checks each commit, and the state that a printer loads when it starts.
 
-    ``broken`` has what was wrong so far.
+    ``broken`` has the violations so far.
     """
 
     def __init__(self, inner: Storage, points: PowerPoints) -> None:
@@ -114,11 +114,11 @@ class WatchedStorage:
 
     @property
     def kept(self) -> Stored | None:
-        """The state whose commit was the last to come to its end."""
+        """The state of the last completed commit."""
         return self._kept
 
     def commit(self, state: Stored) -> None:
-        """See :meth:`~mfp_sim.device.storage.Storage.commit`."""
+        """See `Storage.commit`."""
         if self._kept is not None:
             by_hand = self._points.passed[-1:] == ["commit-key-deleted.before"]
             self.broken += broken_by(self._kept, state, by_hand=by_hand)
@@ -127,7 +127,7 @@ class WatchedStorage:
         self._kept, self._tried = state, None
 
     def load(self) -> Stored | None:
-        """See :meth:`~mfp_sim.device.storage.Storage.load`."""
+        """See `Storage.load`."""
         found = self._inner.load()
         if found not in (self._kept, self._tried):
             self.broken.append("the loaded state is neither the old state nor the new one")

@@ -1,7 +1,7 @@
 """The keys of the printer, and which of them its functions have loaded.
 
-A function loads its key when it starts; a request never makes it load another one, unless the model does so
-(MFP-REQ-07, MFP-REQ-10). Commits nothing. Serves MFP-ENROL-02, MFP-DELETE-*, F-K01.
+A function loads its key when it starts; a request never makes it load another key, unless the model does so
+(MFP-REQ-07, MFP-REQ-10). This module commits nothing. Serves MFP-ENROL-02, MFP-DELETE-*, F-K01.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Destination = tuple[str, str | None]
 
 
 class Keyring(Part):
-    """The key store of ``machine``, and what its functions have loaded from it; ``keys`` gives the Default Key's."""
+    """The key store of ``machine``, and the keys that its functions have loaded. ``keys`` makes the Default Key."""
 
     def __init__(self, machine: Machine, keys: KeySource) -> None:
         self._machine, self._keys = machine, keys
@@ -46,7 +46,7 @@ class Keyring(Part):
         self.load(state.functions)
 
     def load(self, uses: Iterable[str]) -> None:
-        """The functions of these use locations start with the keys that they have now."""
+        """Load the present keys of these use locations into their functions."""
         wanted = set(uses)
         self._loaded |= {e.destination: e for e in self._machine.state.store.assigned() if e.use in wanted}
 
@@ -62,7 +62,7 @@ class Keyring(Part):
 
     @property
     def in_use(self) -> Mapping[str, str]:
-        """Which key each running function uses: by use location; with IPSec by ``IPSec/<policy>``."""
+        """The key that each running function uses, by use location (for IPSec, ``IPSec/<policy>``)."""
         return {
             use if policy is None else f"{use}/{policy}": entry.name for (use, policy), entry in self._loaded.items()
         }
@@ -75,7 +75,7 @@ class Keyring(Part):
         state.store = state.store.delete(name, in_use, key_id=key_id)
 
     def register(self, registration: Registration, request: CertificateRequest) -> Ended | None:
-        """Put key and certificate into the store; else why not: it is full by now (MFP-POLL-03), or F-K01."""
+        """Register key and certificate. If that fails, return why: the store is full (MFP-POLL-03), or F-K01."""
         machine, settings, certificate = self._machine, request.settings, registration.certificate
         profile, store = machine.profile, machine.state.store
         if store.is_full_for(settings.destination, profile, delete_old=request.delete_old):

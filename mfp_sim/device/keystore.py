@@ -1,4 +1,4 @@
-"""Keys and certificates in the printer: slots, limit, use locations, the default key. Frozen; one way to change it.
+"""Keys and certificates in the printer: slots, limit, use locations, the default key. Values are frozen.
 
 Serves MFP-ENROL-02, MFP-REQ-06, MFP-DELETE-*, MFP-DETAIL-02.
 """
@@ -33,7 +33,7 @@ def _readable(octets: bytes) -> bytes:
 @document("a key", exchanged=True)
 @dataclass(frozen=True)
 class KeyEntry:
-    """One slot. ``private`` is PKCS#8; ``assigned`` tells whether the use location has this key at present."""
+    """One slot. ``private`` is PKCS#8; ``assigned``: whether the use location has this key at present."""
 
     id: int
     name: str
@@ -47,12 +47,12 @@ class KeyEntry:
 
     @property
     def destination(self) -> tuple[str, str | None]:
-        """Use location and, with IPSec, its policy."""
+        """The use location and, for IPSec, its policy."""
         return self.use, self.policy
 
     @cached_property
     def fits(self) -> bool:
-        """Whether the certificate is for the key pair; anything else is a broken store."""
+        """Whether the certificate belongs to the key pair; if not, the store is damaged."""
         return fits_key(self.certificate, load_private(self.private))
 
 
@@ -71,15 +71,15 @@ class KeyStore:
     def is_full_for(self, destination: tuple[str, str | None], profile: Profile, *, delete_old: bool) -> bool:
         """Whether a key for ``destination`` would go over the limit.
 
-        With delete-old, and the profile overwriting in place, an old key's slot is taken over (A-19), unless a
-        pending key has a slot of its own from the start (A-36).
+        With delete-old, if the profile overwrites keys, the new key takes an old key's slot (A-19), unless a pending
+        key has its own slot from the start (A-36).
         """
         in_place = delete_old and profile.overwrite == "in-place" and not profile.pending_takes_slot
         freed = len(self.old_keys(destination)) if in_place else 0
         return len(self.entries) - freed + 1 > profile.key_limit
 
     def old_keys(self, destination: tuple[str, str | None]) -> tuple[KeyEntry, ...]:
-        """What delete-old removes: same use location, never the default key; None never matches None (A-19)."""
+        """The keys that delete-old removes: same use location, not the default key. None never matches None (A-19)."""
         if destination[0] == "None":
             return ()
         return tuple(e for e in self.entries if e.destination == destination and not e.default)
@@ -95,7 +95,7 @@ class KeyStore:
         return KeyStore((*kept, replace(entry, assigned=entry.use != "None")))
 
     def has_serial(self, certificate: Certificate) -> bool:
-        """Whether a certificate of the same issuer and serial number is there already (F-K01)."""
+        """Whether the store has a certificate with the same issuer and serial number (F-K01)."""
         return any(
             (e.certificate.issuer, e.certificate.serial) == (certificate.issuer, certificate.serial)
             for e in self.entries
@@ -104,10 +104,11 @@ class KeyStore:
     def delete(self, name: str, in_use: Mapping[int, str], *, key_id: int | None = None) -> KeyStore:
         """The store without the newest key of that name, or the one with that id.
 
-        ``in_use`` has the function that uses a key, by the key's id. An assignment falls back to the Default Key.
+        ``in_use`` maps the id of a key to the function that uses it. A use location that loses its key gets the
+        Default Key.
 
         Raises:
-            Refused: there is none, it is the default key, or a function that is on has it.
+            Refused: there is no such key, it is the default key, or a function that is switched on uses it.
         """
         found = [entry for entry in self.entries if entry.name == name and key_id in (None, entry.id)]
         if not found:
@@ -126,16 +127,16 @@ class KeyStore:
         return KeyStore(kept)
 
     def assigned_to(self, destination: tuple[str, str | None]) -> KeyEntry | None:
-        """The key that the use location (with IPSec, the policy) has at present."""
+        """The present key of the use location (for IPSec, of the policy)."""
         return next((entry for entry in self.entries if entry.destination == destination and entry.assigned), None)
 
     def assigned(self) -> tuple[KeyEntry, ...]:
-        """All keys that a use location has at present."""
+        """All present keys of a use location."""
         return tuple(entry for entry in self.entries if entry.assigned)
 
 
 def factory_key(profile: Profile, keys: KeySource, now: datetime, key_id: int) -> KeyEntry:
-    """The Default Key, which the machine makes for itself when it is first switched on (A-26)."""
+    """The Default Key, which the printer generates when it is first switched on (A-26)."""
     key = keys.rsa(2048)
     certificate = x509.self_signed(
         key,

@@ -16,8 +16,8 @@ Period = Literal["local-days", "seconds"]
 def instant_of(local: datetime, zone: ZoneInfo) -> datetime:
     """The instant (UTC) of a local time without a zone.
 
-    One that does not exist moves forward by the gap; of one that comes twice ``fold`` says which (A-14: people's means
-    the first).
+    A local time that does not exist moves forward by the gap. For a local time that occurs twice, ``fold`` selects one
+    (A-14: a time entered by a person means the first).
     """
     try:
         return local.replace(tzinfo=zone).astimezone(timezone.utc)
@@ -26,21 +26,21 @@ def instant_of(local: datetime, zone: ZoneInfo) -> datetime:
 
 
 def local_of(instant: datetime, zone: ZoneInfo) -> datetime:
-    """The local time of an instant, without a zone; ``fold`` is 1 for the second of two equal ones."""
+    """The local time of an instant, without a zone; ``fold`` is 1 for the second of two equal times."""
     return local(instant, zone).replace(tzinfo=None)
 
 
 def following_start(
     start: datetime | None, days: int | None, zone: ZoneInfo, now: datetime, period: Period
 ) -> datetime | None:
-    """``start`` while it is to come; after it the next one of the period, or None without one."""
+    """``start`` if it is in the future; otherwise the next start of the period, or None without a period."""
     if start is None or instant_of(start, zone) >= now:
         return start
     return None if days is None else next_start(start, days, zone, now, period)
 
 
 def next_start(local: datetime, days: int, zone: ZoneInfo, now: datetime, period: Period) -> datetime:
-    """The next local start after ``now``, whole periods after ``local``.
+    """The next local start after ``now``: ``local`` plus whole periods.
 
     ``local-days``: 09:00 stays 09:00 over a change of daylight saving; ``seconds``: periods of 86,400 s (A-17).
     """

@@ -1,7 +1,7 @@
-"""The machine: power, time, rights, storage and audit log; it knows nothing about settings or requests.
+"""The base of the printer: power, time, rights, storage and audit log. It does not know settings or requests.
 
-It never sleeps: it books events on the scheduler. It holds the state, which is committed and loaded as a whole:
-uncommitted changes are lost after a restart. The parts that run on it decide what else is forgotten, started or booked.
+It never sleeps: it books events on the scheduler. It holds the state, which is committed and loaded as a whole;
+uncommitted changes are lost in a restart. Its parts decide what else a restart forgets, starts or books.
 Serves MFP-ADMIN-01, MFP-RESTART-01, F-K07, F-C08.
 """
 
@@ -26,58 +26,58 @@ __all__ = ["ADMINISTRATOR", "ROLES", "Machine", "Part"]
 
 ADMINISTRATOR: Final = "administrator"
 AGAIN_AFTER: Final = timedelta(minutes=1)
-"""When what an error broke off is taken up again."""
+"""How long after an error the interrupted work continues."""
 _AT_ONCE: Final = datetime.min.replace(tzinfo=UTC)
 ROLES: Final = (ADMINISTRATOR, "device-admin", "network-admin", "user", "logged-out")
 
 
 class Part:
-    """What runs on the machine, which calls these methods. A part does something in those that concern it."""
+    """A part of the printer. `Machine` calls these methods; a part implements those that concern it."""
 
     def forget(self) -> None:
-        """Know what a machine knows that has no power: nothing beside the state."""
+        """Forget everything except the state, as when the power is off."""
 
     def wake(self, *, first: bool) -> None:
-        """Start with the state as it is now: the stored one, or, at the ``first`` start, the one from the factory."""
+        """Start with the present state: the stored one or, at the ``first`` start, the factory's."""
 
     def revert(self) -> None:
-        """Go on with the state as it is now, which is the one of the last commit, without a restart."""
+        """Continue with the state of the last commit, without a restart."""
 
     def rebook(self, not_before: datetime) -> None:
-        """Book what is to come, by the machine's clock; nothing of it ``not_before`` that instant."""
+        """Book future events by the printer's clock, none of them before ``not_before``."""
 
     def break_off(self) -> None:
-        """Note in the audit log what is cut off by switching off."""
+        """Note in the audit log what switching off interrupts."""
 
     def refuse_while_busy(self) -> None:
         """Raise Refused while the printer cannot be operated."""
 
     def save(self) -> None:
-        """Put into the state what is to be committed with it."""
+        """Write this part's values into the state before a commit."""
 
     def saved(self) -> None:
-        """The state is committed."""
+        """Called after the state is committed."""
 
 
 class Machine:
-    """Switched off at first.
+    """The base of a printer, initially switched off.
 
     Args:
         profile: the model.
-        outside: what it works with; its scheduler's clock is the true time.
-        factory: what its state is like fresh from the factory.
+        outside: its surroundings; the scheduler's clock is the true time.
+        factory: its state on delivery.
     """
 
     def __init__(self, profile: Profile, outside: Outside, factory: Factory) -> None:
         self.profile, self.points, self.recorder = profile, outside.points, outside.recorder
         self.clock = DeviceClock(outside.scheduler.clock)
         self.state: DeviceState = factory.state()
-        """What the machine knows at present; another one after each start."""
+        """The present state; each start replaces the object."""
         self.parts: tuple[Part, ...] = ()
-        """What runs on it, to be set before it is switched on; each is called in this order."""
+        """The parts, in the order in which they are called. Set them before switching on."""
         self.powered = False
         self.lost: PowerLost | None = None
-        """Why the power went off last, when it failed."""
+        """The last power failure, if there was one."""
         self._scheduler, self._storage, self.entropy = outside.scheduler, outside.storage, outside.entropy
         self._factory = factory
         self._bookings: list[Booking] = []
@@ -86,7 +86,7 @@ class Machine:
         self._streams = 0
 
     def stream(self, name: str) -> Entropy:
-        """A stream of chance that nothing else on this machine has, not even under the same name."""
+        """A new stream of random numbers that nothing else on this printer shares, not even under the same name."""
         self._streams += 1
         return self.entropy.fork(f"{name}{self._streams}")
 
@@ -98,7 +98,7 @@ class Machine:
         return not self.powered and self._boot is not None and not self._boot.cancelled
 
     def power_on(self) -> None:
-        """Boot from storage: functions load their keys, a request under way and the timer go on.
+        """Boot from storage: functions load their keys; a request in progress and the timer continue.
 
         Raises:
             UsageError: the stored state is not usable.
@@ -125,7 +125,7 @@ class Machine:
         self._rebook(_AT_ONCE)
 
     def load(self) -> bool:
-        """Take up the stored state, if there is one.
+        """Load the stored state, if there is one.
 
         Raises:
             UsageError: the stored state is not usable.
@@ -136,7 +136,7 @@ class Machine:
         return stored is not None
 
     def power_off(self) -> None:
-        """Switch off: the audit log says so, and what was not committed is gone.
+        """Switch off: the audit log records it, and uncommitted changes are lost.
 
         Raises:
             PowerLost: the power failed before that.
@@ -151,10 +151,10 @@ class Machine:
                     part.break_off()
                 self.log(SHUTDOWN, "OK")
         finally:
-            self._go_dark()  # a log that cannot be kept keeps no machine on
+            self._go_dark()  # the printer switches off even if the audit log cannot be stored
 
     def power_cut(self, off_seconds: float | None = None) -> None:
-        """The power fails now; it comes back after ``off_seconds``, or with :meth:`power_on`."""
+        """The power fails now; it comes back after ``off_seconds``, or with `power_on`."""
         if self.powered:
             self._go_dark(PowerLost(BY_HAND, off_seconds))
 
@@ -175,7 +175,7 @@ class Machine:
             self._boot = self._scheduler.after(seconds, self.power_on, "power on")
 
     def restart(self, why: str) -> None:
-        """Off now, on again after the model's restart time; the audit log says ``why``."""
+        """Switch off, and on again after the model's restart time; the audit log records ``why``."""
         self.note(why, "OK")
         try:
             self.power_off()
@@ -187,7 +187,7 @@ class Machine:
         self._return_power(self.profile.restart_seconds)
 
     def set_clock(self, instant: datetime | None) -> None:
-        """Set the printer's clock to an aware instant, or right (None): what is planned follows it (F-C08)."""
+        """Set the printer's clock to an aware instant, or to the true time (None). Planned events follow it (F-C08)."""
         self.clock.set(instant)
         if self.powered:
             with self._whole():
@@ -197,7 +197,7 @@ class Machine:
     # --- people -------------------------------------------------------------------------------------------
 
     def needs(self, role: str) -> None:
-        """Raise Refused unless a person of that role can operate the machine now."""
+        """Raise Refused unless a person with that role can operate the printer now."""
         if not self.powered:
             raise Refused("powered-off", "the printer is off")
         if role == "logged-out":
@@ -209,17 +209,17 @@ class Machine:
 
     @contextmanager
     def work(self, role: str) -> Iterator[None]:
-        """What a person does on the machine: with rights, and wholly or not at all."""
+        """An action of a person on the printer: it needs rights, and is done completely or not at all."""
         self.needs(role)
         with self._whole():
             yield
 
     @contextmanager
     def _whole(self) -> Iterator[None]:
-        """What is done within is done up to its last commit, whatever ends it.
+        """Keep the work inside up to its last commit, however it ends.
 
-        After a power failure the machine is off. After any other exception, such as a full disk, it is as it was after
-        the last commit, page and plan too; what was going on is taken up again a minute later, as after a restart.
+        After a power failure the printer is off. After any other exception, such as a full disk, its state, page and
+        plan are those of the last commit; interrupted work continues a minute later, as after a restart.
         """
         try:
             yield
@@ -249,7 +249,7 @@ class Machine:
     # --- bookings -----------------------------------------------------------------------------------------
 
     def book(self, due: datetime, action: Callable[[], None], label: str) -> None:
-        """Book ``action`` for ``due`` by the machine's clock, as an event of its own."""
+        """Book ``action`` for ``due`` by the printer's clock, as a separate event."""
 
         def run() -> None:
             self._bookings.remove(booking)
@@ -260,12 +260,12 @@ class Machine:
         self._bookings.append(booking)
 
     def as_an_event(self, action: Callable[[], None]) -> None:
-        """Do what no person has asked for at this moment: a power failure ends it, and is not reported to a caller."""
+        """Run an action that no person started. A power failure ends it and is not reported to the caller."""
         with suppress(PowerLost), self._whole():
             action()
 
     def cancel(self, label: str) -> None:
-        """Take back what is booked under that label."""
+        """Cancel the event booked under that label."""
         for booking in self._bookings:
             if booking.label == label:
                 booking.cancel()
@@ -278,21 +278,21 @@ class Machine:
 
     @property
     def stored(self) -> Mapping[str, object] | None:
-        """What the last commit left, secrets included; None before the first one."""
+        """The state of the last commit, including secrets; None before the first commit."""
         return self._storage.load()
 
     def note(self, operation: str, result: str, diagnosis: str = "") -> None:
-        """An entry of the audit log that is committed together with what it reports."""
+        """Add an audit log entry that is committed together with what it reports."""
         self.state.audit.add(AuditEntry(self.clock.now(), "SYSTEM", operation, result, diagnosis))
         self.recorder.record(AuditNote(operation=operation, result=result, diagnosis=diagnosis))
 
     def log(self, operation: str, result: str, diagnosis: str = "") -> None:
-        """An entry of the audit log that is committed at once, since nothing else is to be committed with it."""
+        """Add an audit log entry and commit it at once, for when there is no other change to commit."""
         self.note(operation, result, diagnosis)
         self.commit("audit")
 
     def commit(self, what: Commit, then: Callable[[], None] | None = None) -> None:
-        """Commit everything at once; between the two power points it is done, and ``then`` is called."""
+        """Commit the whole state and call ``then``, between the two power points."""
         self.points.reach(f"commit-{what}.before")
         for part in self.parts:
             part.save()

@@ -1,6 +1,6 @@
-"""The printer's surroundings: what it works with, how the factory delivers it, and who observes it.
+"""The printer's surroundings: what it depends on, its state on delivery, and its listeners.
 
-Values only. Serves the determinism of traces: nothing else in ``device`` accesses a clock, chance, keys or a wire.
+Values only. They keep traces deterministic: `device` has no other access to a clock, randomness, keys or a wire.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ __all__ = ["Factory", "Listeners", "Outside"]
 
 @dataclass(frozen=True)
 class Outside:
-    """What a printer works with.
+    """What a printer depends on.
 
     ``scheduler`` books what happens later, and its clock is the true time; exchanges begin on ``wire``; ``entropy`` and
-    ``keys`` give chance and key pairs; ``recorder`` takes the events; ``storage`` has what survives a restart;
-    ``points`` are where power may fail.
+    ``keys`` supply random numbers and key pairs; ``recorder`` records the events; ``storage`` keeps what survives a
+    restart; ``points`` are the places where power may fail.
     """
 
     scheduler: Scheduler
@@ -39,12 +39,12 @@ class Outside:
 
 @dataclass(frozen=True)
 class Factory:
-    """How a printer is delivered.
+    """The state of a printer on delivery.
 
     ``serial`` is the number that a bundle names; ``timezone`` an IANA name, for the printer's wall clock; ``ip`` its
-    address, which the CA sees; ``dns`` whether a DNS server is configured; ``functions`` those that are switched on, by
-    use location (``TLS``, ``IEEE 802.1X`` …); ``policies`` the names of the IPSec policies, no more than the model has
-    room for (A-11). Address, DNS server and functions can be changed later.
+    address, which the CA sees; ``dns`` whether a DNS server is configured; ``functions`` the functions that are
+    switched on, by use location (``TLS``, ``IEEE 802.1X`` …); ``policies`` the names of the IPSec policies, at
+    most as many as the model holds (A-11). Address, DNS server and functions can be changed later.
     """
 
     serial: str = "SIM00001"
@@ -55,7 +55,7 @@ class Factory:
     policies: tuple[str, ...] = ()
 
     def state(self) -> DeviceState:
-        """The state of a machine that has never been switched on."""
+        """The state of a printer that has never been switched on."""
         return DeviceState.first(self.functions, dns=self.dns)
 
 
@@ -65,11 +65,11 @@ def _raise(error: Exception) -> None:
 
 @dataclass(frozen=True)
 class Listeners:
-    """Who hears what a printer does.
+    """Callbacks for what a printer does.
 
-    ``installed`` hears of each certificate that is registered, once that is committed, and of all again at each start;
-    ``abandoned`` of each transactionID that is given up, and why; ``unforeseen`` of an exception that ended a request,
-    once that is committed, and may raise it.
+    ``installed`` gets each registered certificate after the commit, and all of them again at each start; ``abandoned``
+    gets each transactionID that is given up, and the reason; ``unforeseen`` gets an unexpected exception that ended a
+    request, after the commit, and may raise it.
     """
 
     installed: Callable[[Certificate], None] = lambda _: None

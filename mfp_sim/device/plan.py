@@ -1,6 +1,6 @@
 """The times of automatic requests: the planned date, its adjustment, and the next date after a request.
 
-Begins nothing itself: it calls ``start`` at the date. Serves MFP-AUTO-05, MFP-PERIOD-*, A-15, A-33, F-K05.
+It does not begin requests: it calls ``start`` at the date. Serves MFP-AUTO-05, MFP-PERIOD-*, A-15, A-33, F-K05.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Plan(Part):
 
     @property
     def next_request(self) -> datetime | None:
-        """The instant that the machine shows, or None when nothing is planned (A-33)."""
+        """The instant that the printer shows, or None if no request is planned (A-33)."""
         state = self._machine.state
         if state.due is None or state.planned is None:
             return None
@@ -42,7 +42,7 @@ class Plan(Part):
             self._machine.book(max(due, not_before), self._start, _LABEL)
 
     def refuse_past(self, local: datetime) -> None:
-        """Raise Refused when that local time has passed."""
+        """Raise Refused if that local time has passed."""
         if instant_of(local, self._zone) < self._machine.clock.now():
             raise Refused("start-in-the-past", "the request start date/time has passed")
 
@@ -61,19 +61,19 @@ class Plan(Part):
         machine.book(due, self._start, _LABEL)
 
     def take_over(self, settings: AutoRequestSettings) -> None:
-        """Plan what was imported; a date that has passed is moved on."""
+        """Plan an imported automatic request; a date in the past moves to the next one."""
         profile = self._machine.profile
-        by_expiry = profile.renewal_trigger != "calendar"  # no interval: it asks as it does after an error
+        by_expiry = profile.renewal_trigger != "calendar"  # no interval: the retry interval after an error applies
         days = profile.renewal_retry_days if by_expiry else settings.every_days
         start = settings.start if settings.timer else None
         self.set(following_start(start, days, self._zone, self._machine.clock.now(), profile.period))
 
     def skip(self) -> None:
-        """Plan the next request instead of the one that is due."""
+        """Skip the due request and plan the next one."""
         self.set(self._following(None))
 
     def ended(self, installed: Certificate | None, *, automatic: bool) -> None:
-        """A request has ended: begin the one that has waited for it, or plan what follows an automatic one."""
+        """Handle the end of a request: begin the waiting one, or plan the next automatic request."""
         state, machine = self._machine.state, self._machine
         if state.due is not None and state.due <= machine.clock.now():
             machine.cancel(_LABEL)
@@ -82,21 +82,21 @@ class Plan(Part):
             self.set(self._following(installed))
 
     def _following(self, installed: Certificate | None) -> datetime | None:
-        """The local start after a request that has ended: by the calendar, or by the certificate's expiry."""
+        """The next local start after a request has ended, by the calendar or by the certificate's expiry."""
         planned, days = self._machine.state.planned, self._machine.state.auto.every_days
         now, profile = self._machine.clock.now(), self._machine.profile
-        if planned is None:  # as it is whenever the timer is off
+        if planned is None:  # the timer is off
             return None
         if profile.renewal_trigger != "calendar":
             if installed is not None and (instant := renewal_instant(installed, profile)) > now:
                 return local_of(instant, self._zone)
-            # Refused, or issued for less than that span: asking again at once would never end.
+            # Refused, or valid for less than that span: asking again at once would never end.
             return next_start(planned, profile.renewal_retry_days, self._zone, now, profile.period)
         return None if days is None else next_start(planned, days, self._zone, now, profile.period)
 
 
 def renewal_instant(certificate: Certificate, profile: Profile) -> datetime:
-    """When a model that renews before expiry renews a certificate (F-K05)."""
+    """The instant at which a model that renews before expiry renews a certificate (F-K05)."""
     if profile.renewal_trigger == "days-before-expiry":
         return certificate.not_after - timedelta(days=profile.renewal_value)
     return certificate.not_before + (certificate.not_after - certificate.not_before) * profile.renewal_value / 100

@@ -18,8 +18,7 @@ __all__ = ["Ends", "PollReply", "Polls", "counted_at_first", "detail_of", "what_
 
 @dataclass(frozen=True)
 class PollReply:
-    """What an inquiry about a request brought, other than a certificate; ``number`` is the HTTP status or the failInfo,
-    if there is one."""
+    """The result of an inquiry that brought no certificate. ``number`` is the HTTP status or the failInfo, if any."""
 
     kind: Literal["pending", "lost", "http", "failure", "unusable"]
     number: int | None = None
@@ -27,7 +26,7 @@ class PollReply:
 
 @dataclass(frozen=True)
 class Polls:
-    """The machine asks again ``minutes`` after the answer; ``anew``: as a request with another transactionID."""
+    """The printer polls ``minutes`` after the reply. With `anew` it sends a request with another transactionID."""
 
     minutes: int
     anew: bool = False
@@ -35,7 +34,7 @@ class Polls:
 
 @dataclass(frozen=True)
 class Ends:
-    """The request has ended; ``keep``: the next one asks about the same transaction (A-23)."""
+    """The request has ended; ``keep``: the next request asks about the same transaction (A-23)."""
 
     detail: Detail
     keep: bool = False
@@ -61,17 +60,17 @@ _MAY_POLL: Mapping[str, PollingRule] = {
 
 
 def detail_of(answer: PollReply) -> Detail:
-    """What the status page shows when the request ends with this answer (MFP-DETAIL-*)."""
+    """The detail on the status page if the request ends with this reply (MFP-DETAIL-*)."""
     return _DETAILS[answer.kind](answer.number)
 
 
 def counted_at_first(polling: Polling | None, profile: Profile) -> int:
-    """What the first request counts as, where there is polling at all (A-35)."""
+    """The number of polls that the first request counts as, if polling is on (A-35)."""
     return int(polling is not None and profile.first_request_counts)
 
 
 def what_follows(answer: PollReply, polls: int, polling: Polling | None, profile: Profile) -> Polls | Ends:
-    """Whether the machine polls after this answer, when it has polled ``polls`` times (MFP-POLL-01 to -05)."""
+    """Whether the printer polls after this reply, having polled ``polls`` times (MFP-POLL-01 to -05)."""
     if polling is not None and polls < polling.count and _MAY_POLL[answer.kind](answer, profile):
         return Polls(polling.minutes, anew=answer.kind == "lost" and profile.resend == "new-transaction")
     return Ends(detail_of(answer), keep=answer.kind == "pending" and profile.pending_at_end == "keep")

@@ -1,7 +1,7 @@
 """The points at which the power may fail: before and after each commit and each message.
 
-The printer reports each point that it passes; a cut is armed for one of them, by its name or its number. Decides
-nothing else. Names are ``PKCSReq.before``, ``commit-request-ended.after`` and so on.
+The printer reports each point that it passes; a power cut is armed for one of them, by its name or its number.
+Names are ``PKCSReq.before``, ``commit-request-ended.after`` and so on.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ __all__ = ["NAMES", "Commit", "PowerPoints"]
 Commit = Literal[
     "audit", "factory", "import", "inquiry", "key-deleted", "poll-booked", "request-ended", "settings", "start"
 ]
-"""What is committed at once, by name."""
+"""The names of the commits."""
 _MESSAGES = ("GetCACaps", "GetCACert", "PKCSReq", "RenewalReq", "CertPoll")
 NAMES = (
     *(
@@ -27,12 +27,12 @@ NAMES = (
     "state-written",
     "state-renamed",
 )
-"""Every point there is; the last two only where the state is kept in a directory."""
+"""Every point. The last two exist only if the state is kept in a directory."""
 
 
 @dataclass
 class Armed:
-    """A cut to come: at the point of that name (None: at any), once ``left`` more of them are passed."""
+    """An armed power cut at a point of that name (None: any point), after ``left`` more of them."""
 
     name: str | None
     left: int
@@ -40,14 +40,15 @@ class Armed:
 
     @property
     def came(self) -> bool:
-        """Whether the power has failed there."""
+        """Whether the power fails at this point."""
         return self.left <= 0
 
 
 class PowerPoints:
-    """Counts the points of one printer, and cuts the power at those that are armed, each once.
+    """Counts the points of one printer, and cuts the power once at each armed point.
 
-    ``off_seconds``: how long after a cut that is armed from now on the power comes back; None leaves it to somebody.
+    ``off_seconds``: the length of the power cuts that are armed from now on. With None, the power stays off until it is
+    switched on.
     """
 
     def __init__(self) -> None:
@@ -65,10 +66,10 @@ class PowerPoints:
         self._armed.append(Armed(None, number, self.off_seconds))
 
     def reach(self, name: str) -> None:
-        """The printer passes a point.
+        """Pass a point.
 
         Raises:
-            PowerLost: it is armed.
+            PowerLost: a cut is armed for it.
         """
         self.passed.append(name)
         here = [armed for armed in self._armed if armed.name in (None, name)]

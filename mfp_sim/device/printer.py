@@ -1,6 +1,6 @@
 """The printer as people use it: every action needs rights, and is done completely or not at all.
 
-Connects the machine and its parts, and decides nothing itself.
+Connects the `Machine` and its parts, and makes no decisions itself.
 All public methods raise `mfp_sim.shared.errors.Refused` and change nothing if the printer refuses the action.
 Serves MFP-ADMIN-01, MFP-COMM-04, MFP-REQ-08…10, MFP-AUTO-*, MFP-BUNDLE-*; A-20.
 """
@@ -39,13 +39,13 @@ SCREENS: Final = (
 
 
 class Printer:
-    """A simulated multifunction printer, switched off at first.
+    """A simulated multifunction printer, initially switched off.
 
     Args:
         profile: the model.
-        outside: what it works with.
-        factory: how it is delivered.
-        listeners: who hears what it does.
+        outside: its surroundings.
+        factory: its state on delivery.
+        listeners: callbacks for what it does.
 
     Raises:
         UsageError: more IPSec policies than the model has.
@@ -65,7 +65,7 @@ class Printer:
         self.zone = ZoneInfo(factory.timezone)
         """The time zone of its wall clock."""
         self.profile, self.serial, self.policies = profile, factory.serial, factory.policies
-        # What it is made of, for those who look inside; people use the methods.
+        # Its parts, for code that inspects the printer; users call the methods.
         self.machine = machine = Machine(profile, outside, factory)
         self.keyring = Keyring(machine, outside.keys)
         self.plan = Plan(machine, self.zone, self._begin_automatic)
@@ -91,7 +91,7 @@ class Printer:
         return self.machine.comes_back
 
     def power_on(self) -> None:
-        """Boot from storage: functions load their keys, a request under way and the timer go on.
+        """Boot from storage: functions load their keys; a request in progress and the timer continue.
 
         Raises:
             UsageError: the stored state is not usable.
@@ -99,7 +99,7 @@ class Printer:
         self.machine.power_on()
 
     def power_off(self) -> None:
-        """Switch off: the audit log says so, and what was not committed is gone.
+        """Switch off: the audit log records it, and uncommitted changes are lost.
 
         Raises:
             PowerLost: the power failed before that.
@@ -107,21 +107,21 @@ class Printer:
         self.machine.power_off()
 
     def power_cut(self, off_seconds: float | None = None) -> None:
-        """The power fails now; it comes back after ``off_seconds``, or with :meth:`power_on`."""
+        """The power fails now; it comes back after ``off_seconds``, or with `power_on`."""
         self.machine.power_cut(off_seconds)
 
     def restart(self, *, role: str = ADMINISTRATOR) -> None:
-        """Off now, on again after the model's restart time."""
+        """Switch off, and on again after the model's restart time."""
         self.machine.needs(role)
         self.machine.restart("restart")
 
     def set_clock(self, instant: datetime | None) -> None:
-        """Set the printer's clock to an aware instant, or right (None): what is planned follows it (F-C08)."""
+        """Set the printer's clock to an aware instant, or to the true time (None). Planned events follow it (F-C08)."""
         self.machine.set_clock(instant)
 
     @property
     def stored(self) -> Mapping[str, object] | None:
-        """What the last commit left, secrets included; None before the first one."""
+        """The state of the last commit, including secrets; None before the first commit."""
         return self.machine.stored
 
     @property
@@ -130,7 +130,7 @@ class Printer:
         return self.machine.state.audit.entries
 
     def at_rest(self) -> Printer:
-        """The machine as its storage has it, to look at while it is off; no function is running.
+        """The printer as stored, to inspect while it is off; no function is running.
 
         Raises:
             UsageError: the stored state is not usable.
@@ -202,7 +202,7 @@ class Printer:
             self.machine.commit("settings")
 
     def set_function(self, use: str, on: bool, *, role: str = ADMINISTRATOR) -> None:
-        """Switch a function on, with the key that its use location has, or off. No request ever does (MFP-REQ-07)."""
+        """Switch a function on, with the key of its use location, or off. A request never does this (MFP-REQ-07)."""
         with self.machine.work(role):
             self.keyring.set_function(use, on)
             self.machine.note("settings changed", "OK", f"{use} {'on' if on else 'off'}")
@@ -211,10 +211,10 @@ class Printer:
     # --- requests -----------------------------------------------------------------------------------------
 
     def send_request(self, key: KeySettings, *, role: str = ADMINISTRATOR) -> StatusRow:
-        """[Send Request], and time passes until the request has ended.
+        """[Send Request], and wait until the request has ended.
 
         Raises:
-            Refused: as :meth:`begin_request`, or the machine lost its power or was switched off meanwhile.
+            Refused: as `begin_request`, or the printer lost power or was switched off meanwhile.
         """
         self.begin_request(key, role=role)
         request = self.requests.current
@@ -226,7 +226,7 @@ class Printer:
         return self.machine.state.history[-1]
 
     def begin_request(self, key: KeySettings, *, role: str = ADMINISTRATOR) -> None:
-        """[Send Request]: the manual request is under way. Nothing of ``key`` is kept as settings (MFP-REQ-09)."""
+        """[Send Request]: begin the manual request. ``key`` is not kept as settings (MFP-REQ-09)."""
         with self.machine.work(role):
             self.requests.begin_manual(key)
 
@@ -234,29 +234,29 @@ class Printer:
 
     @property
     def transfer(self) -> Transfer | None:
-        """The export or import that is running."""
+        """The export or import in progress."""
         return self.transfers.current
 
     @property
     def exported(self) -> bytes | None:
-        """The file of the last export, once that has ended."""
+        """The file of the last completed export."""
         return self.transfers.exported
 
     @property
     def import_report(self) -> tuple[ShownSentence, ...]:
-        """What the last import did, once that has ended."""
+        """What the last completed import did."""
         return self.transfers.report
 
     def begin_export(self, password: str, *, category: str = CATEGORY, role: str = ADMINISTRATOR) -> None:
-        """Export the settings: the file is in ``exported`` once the time that it takes has passed (MFP-BUNDLE-01)."""
+        """Begin an export of the settings; when it ends, ``exported`` has the file (MFP-BUNDLE-01)."""
         with self.machine.work(role):
             self.transfers.begin_export(password, category)
 
     def begin_import(self, octets: bytes, password: str, *, role: str = ADMINISTRATOR) -> None:
-        """Import settings; ``import_report`` says what was done once the time that it takes has passed.
+        """Begin an import of settings; when it ends, ``import_report`` lists the changes.
 
         Raises:
-            Refused: the bundle cannot be opened or its settings cannot be taken; nothing has changed.
+            Refused: the bundle cannot be opened or its settings are refused. Nothing has changed.
         """
         with self.machine.work(role):
             self.transfers.begin_import(octets, password)
@@ -264,18 +264,18 @@ class Printer:
     # --- what is shown ------------------------------------------------------------------------------------
 
     def open_screen(self, screen: str, *, role: str = ADMINISTRATOR) -> None:
-        """Raise Refused unless somebody of that role may see the screen now, one of ``SCREENS`` (A-20)."""
+        """Raise Refused unless that role may see the screen (one of ``SCREENS``) now (A-20)."""
         if screen not in SCREENS:
             raise UsageError(f"the printer has no screen {screen!r}", remedy=f"use one of {', '.join(SCREENS)}")
         self.machine.needs(role)
 
     def status(self) -> tuple[StatusRow, ...]:
-        """[Certificate Issuance Request Status]: what goes on or is planned first, then the newest first."""
+        """[Certificate Issuance Request Status]: the request in progress or planned, then the others, newest first."""
         return self.requests.status()
 
     @property
     def next_request(self) -> datetime | None:
-        """[Next Request Date/Time] as an instant, or None when nothing is planned (A-33)."""
+        """[Next Request Date/Time] as an instant, or None if no request is planned (A-33)."""
         return self.plan.next_request
 
     def key_list(self) -> tuple[KeyEntry, ...]:
@@ -290,8 +290,8 @@ class Printer:
             self.machine.commit("key-deleted")
 
     def functions_in_use(self) -> Mapping[str, str]:
-        """Which key each running function uses; it loaded it at the last start (MFP-REQ-10).
+        """The key that each running function uses, loaded at the last start (MFP-REQ-10).
 
-        By use location; with IPSec by ``IPSec/<policy>``.
+        The keys of the mapping are use locations; for IPSec, ``IPSec/<policy>``.
         """
         return self.keyring.in_use

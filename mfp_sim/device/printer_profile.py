@@ -1,7 +1,7 @@
 """Printer models as data: limits, ranges, and one value for every assumption about what the manual does not say.
 
 Owns the fields of a model, the shipped models (``profiles/*.yaml``), the reading of model files, and
-``with_reading``, which gives a model another reading of one assumption. Every value of a file names its source or its
+`with_reading`, which gives a model another reading of one assumption. Every value in a file names its source or its
 A-number. A model has no behaviour. Serves MFP-VERSION-01.
 """
 
@@ -44,14 +44,14 @@ _SOURCE = re.compile(r"A-\d\d|F-[A-Z]\d\d|MFP-[A-Z]+-\d\d|https?://[!-~]+")
 
 HASHES = ("SHA1", "SHA256", "SHA384", "SHA512")
 _HIGHEST = 1_000_000_000
-"""Of any number of a model."""
+"""The largest number that a model may have."""
 
 
 @dataclass(frozen=True)
 class RestsOn:
-    """The number of the assumption whose readings a value has, beside its type; the default reading comes first.
+    """Annotates the type of a value with the number of the assumption that it depends on.
 
-    ``words`` name the readings of a value that is false or true.
+    The default reading comes first. ``words`` name the readings of a value that is false or true.
     """
 
     number: str
@@ -59,7 +59,7 @@ class RestsOn:
 
 
 class _Ends(Leaf):
-    """The lowest and the highest of a range."""
+    """The lowest and the highest value of a range."""
 
     def value(self, node: Node, problems: Problems, what: str) -> object:
         found = (problems.integer(entry, f"an end of {what}", 0, _HIGHEST) for entry in problems.list(node, what))
@@ -87,7 +87,7 @@ Uses = Annotated[tuple[Annotated[str, Words(lambda: ALL_USES)], ...], Length(1)]
 class Profile:
     """One model. Times are in seconds unless the name says otherwise; ranges include both ends.
 
-    ``sources`` has, for each value that a model file gives, where it comes from.
+    ``sources`` has the source of each value in a model file.
     """
 
     name: str
@@ -141,7 +141,7 @@ class Profile:
     unfit_usage: Annotated[Literal["register", "refuse"], RestsOn("A-42")] = "register"  # extended key usage
     history: BoundedNumber = 20  # MFP-HIST-01
     renewal_trigger: Literal["calendar", "days-before-expiry", "percent-of-validity"] = "calendar"  # MFP-AUTO-01
-    renewal_value: BoundedNumber = 0  # days or percent; nothing for the calendar
+    renewal_value: BoundedNumber = 0  # days or percent; unused for the calendar
     renewal_retry_days: BoundedNumber = 1  # after an error or a certificate that is due already, where expiry decides
     renewal_message: Literal["PKCSReq", "RenewalReq"] = "PKCSReq"  # A-27
     sources: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
@@ -165,19 +165,19 @@ def _readings() -> Iterator[tuple[str, tuple[str, Mapping[str, object]]]]:
 
 
 READINGS: Mapping[str, tuple[str, Mapping[str, object]]] = dict(sorted(_readings()))
-"""By assumption: the value that it is about, and the value of each reading; the default reading comes first."""
+"""For each assumption: the value that it is about, and the value of each reading. The default reading comes first."""
 
 
 # --- reading ----------------------------------------------------------------------------------------------
 
 
 def value_kind(name: str) -> Kind:
-    """How the value ``name`` of a model is written."""
+    """The kind of the value ``name`` of a model, as written in a file."""
     return kind_of(_types()[name])
 
 
 class ModelValues:
-    """Values of a model by name, in place of its own."""
+    """Values by name that replace those of a model."""
 
     def read(self, node: Node, problems: Problems, what: str) -> object:
         given = problems.map(node, _types(), what)
@@ -196,13 +196,13 @@ def load_profile(path: Path) -> Profile:
 
     Raises:
         UsageError: the file cannot be read.
-        DocumentError: all its mistakes.
+        DocumentError: lists all its mistakes.
     """
     return _read_profile(load(path))
 
 
 class _SourceText(Leaf):
-    """An A-, F- or MFP- number, or a URL; and what else there is to say."""
+    """An A-, F- or MFP- number or a URL, and optional further text."""
 
     def value(self, node: Node, problems: Problems, what: str) -> object:
         text, before = problems.text(node, what) or "", len(problems.found)
@@ -251,7 +251,7 @@ def _read_profile(root: Node) -> Profile:
 
 
 def contradictions(profile: Profile) -> list[str]:
-    """What does not go together between the values of a model, a sentence each."""
+    """The contradictions between the values of a model, one sentence each."""
     found = []
     if profile.default_key_use not in profile.uses or profile.default_key_use == "None":
         found.append(f"the Default Key's use {profile.default_key_use!r} is not among the model's uses")
@@ -266,7 +266,7 @@ def contradictions(profile: Profile) -> list[str]:
 
 
 def profile_schema() -> dict[str, Any]:
-    """The JSON schema (draft 2020-12) of model files, from the types; the reader says more than a schema can."""
+    """The JSON schema (draft 2020-12) of model files, from the types. The reader checks more than a schema can."""
     return schema_of(record_of(_ModelFile), "mfp-sim printer profile")
 
 
@@ -276,7 +276,7 @@ def _load_shipped() -> None:
         for entry in resources.files("mfp_sim.device").joinpath("profiles").iterdir()
         if entry.name.endswith(".yaml")
     }
-    # A base comes before what is built on it.
+    # A base comes before the models built on it.
     for name in sorted(texts, key=lambda name: ("\nbase:" in texts[name], name)):
         profile = _read_profile(load_text(texts[name], name))
         PROFILES[profile.name] = profile
@@ -290,7 +290,7 @@ def profile_named(name: str) -> Profile:
     """The shipped profile of that name.
 
     Raises:
-        UsageError: there is none.
+        UsageError: there is no such profile.
     """
     if name not in PROFILES:
         raise UsageError(
@@ -300,10 +300,10 @@ def profile_named(name: str) -> Profile:
 
 
 def find_profile(name_or_file: str) -> Profile:
-    """A shipped profile by name, or one from a file (what ends in .yaml or .yml, or holds a path separator).
+    """A shipped profile by name, or a profile from a file (a name that ends in .yaml or .yml, or has a path separator).
 
     Raises:
-        UsageError, DocumentError: see :func:`profile_named` and :func:`load_profile`.
+        UsageError, DocumentError: see `profile_named` and `load_profile`.
     """
     if name_or_file.endswith((".yaml", ".yml")) or "/" in name_or_file or "\\" in name_or_file:
         return load_profile(Path(name_or_file))
@@ -311,17 +311,17 @@ def find_profile(name_or_file: str) -> Profile:
 
 
 def needs_https(url: str, model: Profile, remedy: str) -> None:
-    """See to it that the model speaks what ``url`` asks for.
+    """Check that the model supports the scheme of ``url``.
 
     Raises:
-        UsageError: it speaks HTTP only (A-01).
+        UsageError: the model supports HTTP only (A-01).
     """
     if not model.https and url.lower().startswith("https:"):
         raise UsageError(f"{url}: the model {model.name} speaks only HTTP (A-01)", remedy=remedy)
 
 
 def values_of(assumption: str) -> tuple[str, ...]:
-    """The values of a model that rest on an assumption, by the sources of the model of the manual."""
+    """The values of a model that depend on an assumption, according to the sources of the manual's model."""
     sources = PROFILES["canon-ir-adv-dx"].sources
     return tuple(name for name in _types() if assumption in re.findall(r"A-\d\d", sources[name]))
 
@@ -329,11 +329,11 @@ def values_of(assumption: str) -> tuple[str, ...]:
 def with_reading(profile: Profile, assumption: str, reading: str | None = None) -> Profile:
     """The profile with another reading of one assumption; without ``reading``, the second one.
 
-    ``reading`` is one of the register, or ``value=…`` for a value of the model that rests on the assumption; the name
-    of the value may be left out where there is one only: ``[1, 1024]`` for A-02.
+    ``reading`` is a reading in the register, or ``name=value`` for a value of the model that depends on the assumption.
+    The name may be omitted if only one value depends on it: ``[1, 1024]`` for A-02.
 
     Raises:
-        UsageError: the assumption has neither readings nor values, or not this one.
+        UsageError: the assumption has no readings or values, or does not have this one.
     """
     switch, readings = READINGS.get(assumption, ("", {}))
     if readings and (reading is None or reading in readings):

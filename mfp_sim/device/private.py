@@ -18,12 +18,12 @@ __all__ = ["load_private", "pkcs8"]
 
 _MOST: Final = 256
 _loaded: dict[bytes, RSAPrivateKey] = {}
-"""Keys by their stored form, the last used at the end. Loading checks a key, which takes 70 ms; one that was
-stored by this process needs no check."""
+"""Keys by their stored form, the last used at the end. Loading a key checks it, which takes 70 ms; a key that this
+process stored needs no check."""
 
 
 def pkcs8(key: RSAPrivateKey) -> bytes:
-    """The key as it is stored."""
+    """The stored form of the key."""
     octets = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
     _remember(octets, key)
     return octets
@@ -33,7 +33,7 @@ def load_private(octets: bytes) -> RSAPrivateKey:
     """The key from its stored form.
 
     Raises:
-        ValueError: it is not a private RSA key, or encrypted.
+        ValueError: it is not a private RSA key, or it is encrypted.
     """
     key = _loaded.get(octets) or _checked(octets)
     _remember(octets, key)

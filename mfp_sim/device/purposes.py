@@ -14,13 +14,13 @@ from mfp_sim.shared.scep.certificate import Certificate
 __all__ = ["misfit"]
 
 NEEDED: Mapping[str, str] = {"TLS": v.SERVER_AUTH, "IEEE 802.1X": v.CLIENT_AUTH}
-"""The purpose that a peer looks for, by use location; the others need none."""
+"""The purpose that a peer requires, by use location. Other use locations require none."""
 
 
 def misfit(certificate: Certificate, use: str) -> str | None:
-    """Why peers will not take the certificate for this use location, a phrase; None where they can.
+    """The reason, as a phrase, why peers reject the certificate for this use location; None if they accept it.
 
-    A certificate without the extension, or with anyExtendedKeyUsage, is for any use. It raises nothing.
+    A certificate without the extension, or with anyExtendedKeyUsage, is valid for any use. This function never raises.
     """
     needed = NEEDED.get(use)
     if needed is None:

@@ -1,6 +1,6 @@
 """Other readings and values of a model's assumptions, and which of its values a run reads.
 
-Owns the table of tried values and the choice of flips for one model. Runs nothing.
+Owns the table of values to try, and chooses the flips for one model. It runs no scenarios.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from mfp_sim.shared.errors import UsageError
 
 __all__ = ["MEASURABLE", "OTHER_VALUES", "Flip", "flips_of", "noting"]
 
-# assumption: {value of the model: others}. Only the edges of ranges are moved: what lies within has no scenario.
+# assumption: {value of the model: other values}. Only the ends of ranges move: no scenario tests the inside.
 OTHER_VALUES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "A-01": {"url_length": ("4096",), "https": ("true",)},
     "A-02": {"port_range": ("[0, 99999]", "[2, 65534]")},
@@ -35,16 +35,16 @@ OTHER_VALUES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 }
 
 MEASURABLE = frozenset({*READINGS, *OTHER_VALUES})
-"""The assumptions that have another reading, or other values of a part of what they say."""
+"""The assumptions that have another reading, or another value for a part of them."""
 
 _FIELDS = frozenset(field.name for field in fields(Profile))
 
 
 @dataclass(frozen=True)
 class Flip:
-    """One change of one value of a model; ``text`` is what ``--flip`` takes: ``A-22=5xx``, ``A-26=key_limit=6``.
+    """One change of one value of a model; ``text`` is the argument of ``--flip``: ``A-22=5xx``, ``A-26=key_limit=6``.
 
-    ``reading``: one of the register; else another value, of a limit or a duration.
+    ``reading``: whether the change is a reading in the register; if not, it is another value of a limit or a duration.
     """
 
     text: str
@@ -58,11 +58,11 @@ class Flip:
 
 
 def flips_of(models: Sequence[Profile], given: Collection[str] = ()) -> tuple[Flip, ...]:
-    """What can be tried with the machines of a scenario: what changes a value of one of them that is assumed.
+    """The flips to try with the printers of a scenario: those that change an assumed value of one of them.
 
     Args:
-        models: of all its machines; a value whose source is a document and not an A-number is not assumed.
-        given: the values that a scenario sets itself, which no flip changes.
+        models: those of all its printers. A value is assumed if its source is an A-number, not a document.
+        given: the values that the scenario sets itself, which no flip changes.
     """
     found = []
     for flip in _all_flips():
@@ -91,7 +91,7 @@ def _all_flips() -> Iterator[Flip]:
 
 
 def _flipped(model: Profile, flip: Flip) -> Profile | None:
-    """The model with the flip; None when that contradicts another value of this model."""
+    """The model with the flip; None if the flip contradicts another value of this model."""
     try:
         return with_reading(model, *flip.text.split("=", 1))
     except UsageError:
@@ -99,7 +99,7 @@ def _flipped(model: Profile, flip: Flip) -> Profile | None:
 
 
 class _Noting(Profile):
-    """A model that notes which of its values are read."""
+    """A model that records which of its values are read."""
 
     _read: set[str]
 
@@ -110,7 +110,7 @@ class _Noting(Profile):
 
 
 def noting(profile: Profile, read: set[str]) -> Profile:
-    """The same model, which adds the name of each value to ``read`` when somebody looks at it."""
+    """The same model, which adds the name of each value to ``read`` when the value is read."""
     copy = object.__new__(_Noting)
     for name in _FIELDS:
         object.__setattr__(copy, name, getattr(profile, name))

@@ -1,7 +1,7 @@
 """One request for a certificate, from key generation to its end: limit, inquiries, polling, outcome.
 
-Owns the material of the request from before anything is sent until it ends. It decides; the printer registers, shows
-and stores, so that a power failure between any two messages loses neither key nor transaction (F-K07).
+Owns the material of the request from its preparation to its end. This module decides; the printer registers, shows and
+stores, so a power failure between two messages loses neither the key nor the transaction (F-K07).
 Serves MFP-POLL-*, MFP-DETAIL-*, MFP-REQ-01, MFP-REQ-05; A-22, A-23, A-27, A-31, A-34, A-35, A-36, A-37.
 """
 
@@ -63,7 +63,7 @@ _REDIRECT_LIMIT = 5
 
 @dataclass(frozen=True)
 class Registration:
-    """What is to be registered: the certificate and the key pair it fits (PKCS#8)."""
+    """A certificate to register, and its key pair (PKCS#8)."""
 
     certificate: Certificate
     private: bytes = field(repr=False)
@@ -73,8 +73,8 @@ class Registration:
 class Ended:
     """How a request ended: with a registration, or with a detail and a diagnosis for the audit log.
 
-    ``keep``: the next request asks about the same transaction (A-23). ``unforeseen``: the exception that ended it,
-    which is a mistake of ours.
+    ``keep``: the next request asks about the same transaction (A-23). ``unforeseen``: the unexpected exception that
+    ended it, which is a bug in this program.
     """
 
     detail: Detail | None = None
@@ -86,7 +86,7 @@ class Ended:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What every request of one machine works with; ``abandon`` is told of a transactionID given up, and why."""
+    """What every request of one printer depends on. ``abandon`` gets a transactionID that is given up, and why."""
 
     profile: Profile
     clock: Clock
@@ -97,11 +97,11 @@ class Surroundings:
 
 
 class CertificateRequest:
-    """A request under way.
+    """A request in progress.
 
-    ``prepare`` makes ready what has to be stored before anything is sent; ``inquire`` asks the server once and says
-    whether the request ended; else ``next_poll`` is set. Both return how it ended, or None to go on. ``inquire`` is the
-    story that an :class:`~mfp_sim.device.inquiry.Inquiry` drives.
+    ``prepare`` makes what has to be stored before anything is sent. ``inquire`` asks the server once; if the request
+    continues, it sets ``next_poll``. Both return how the request ended, or None if it continues. `Inquiry` drives the
+    coroutine ``inquire``.
     """
 
     def __init__(
@@ -126,19 +126,19 @@ class CertificateRequest:
 
     @property
     def transaction_id(self) -> str | None:
-        """The transactionID, once there is one."""
+        """The transactionID, if there is one yet."""
         return self._transaction.enrolment.transaction_id if self._transaction else None
 
     @property
     def findings(self) -> tuple[str, ...]:
-        """What the server did that was taken all the same, a sentence each."""
+        """Deviations of the server that the printer accepted, one sentence each."""
         notes = self._transaction.notes if self._transaction else []
         return tuple(f"{note.requirement} {note.path}: {note.text}" for note in notes)
 
     # --- one inquiry --------------------------------------------------------------------------------------
 
     def prepare(self, store: KeyStore) -> Ended | None:
-        """The limit, then key and CSR, or the next inquiry about the same ones (MFP-POLL-03, F-K02)."""
+        """Check the limit, then make key and CSR, or prepare another inquiry about them (MFP-POLL-03, F-K02)."""
         try:
             return self._prepare(store)
         except Exception as error:  # noqa: BLE001 - see _ended_by
@@ -158,7 +158,7 @@ class CertificateRequest:
         return None
 
     async def inquire(self) -> Ended | None:
-        """Ask the server once, to the end of what that takes; None means that ``next_poll`` is set."""
+        """Ask the server once, with all exchanges that this needs; None means that ``next_poll`` is set."""
         transaction = self._transaction
         assert transaction is not None
         try:
@@ -205,7 +205,7 @@ class CertificateRequest:
                 return outcome
 
     async def _exchange(self, request: HttpRequest, operation: str) -> HttpReply:
-        """One exchange; redirects are followed where the profile says so, over what the machine speaks (A-37)."""
+        """One exchange. It follows redirects if the profile says so, over schemes that the printer has (A-37)."""
         communication, schemes = self._communication, ("http", "https") if self._around.profile.https else ("http",)
         request = replace(request, scheme=communication.scheme)
         where, timeout = (communication.host, communication.port), float(communication.timeout)
@@ -230,7 +230,7 @@ class CertificateRequest:
         return reply
 
     def _judge(self, outcome: Outcome) -> Ended | None:
-        """What the outcome of an inquiry means, by the rules of polling."""
+        """Apply the rules of polling to the outcome of an inquiry."""
         if isinstance(outcome, Issued):
             assert self._transaction is not None
             return Ended(registration=Registration(outcome.certificate, pkcs8(self._transaction.enrolment.key)))
@@ -262,7 +262,7 @@ class CertificateRequest:
                 key,
                 subject=subject,
                 serial=int.from_bytes(self._entropy.octets(8), "big") >> 1 | 1,
-                # A peer's clock may be slow, and some check signingTime against this validity.
+                # A peer's clock may be slow, and some peers check signingTime against this validity.
                 not_before=now - timedelta(minutes=10),
                 not_after=now + timedelta(days=30),
                 digest=digest,
@@ -274,14 +274,14 @@ class CertificateRequest:
         )
 
     def _predecessor(self, store: KeyStore) -> Predecessor | None:
-        """What a RenewalReq would renew: the key of the same use, of the same subject; never the default key."""
+        """The key that a RenewalReq would renew: same use, same subject, never the default key."""
         old = store.assigned_to(self.settings.destination)
         if self._around.profile.renewal_message != "RenewalReq" or old is None or old.default:
             return None
         try:
             if x509.common_name_of(old.certificate.subject) != self.settings.common_name:
                 return None
-        except DecodeError:  # stored by a version that took such a certificate
+        except DecodeError:  # stored by a version that accepted such a certificate
             return None
         return Predecessor(old.certificate, load_private(old.private))
 
@@ -305,7 +305,7 @@ class CertificateRequest:
     # --- across a restart ---------------------------------------------------------------------------------
 
     def stored(self) -> StoredRequest:
-        """The request as it is committed."""
+        """The request in its stored form."""
         transaction = self._transaction
         return StoredRequest(
             settings=self.settings,
@@ -322,7 +322,7 @@ class CertificateRequest:
 
     @classmethod
     def from_stored(cls, stored: StoredRequest, around: Surroundings, entropy: Entropy) -> CertificateRequest:
-        """Go on with a committed request."""
+        """Continue a stored request."""
         request = cls(
             around,
             settings=stored.settings,
@@ -338,14 +338,14 @@ class CertificateRequest:
         return request
 
     def begin_again(self, *, method: str, polling: Polling | None, delete_old: bool) -> None:
-        """Ask about a kept request anew: the same key and transaction, as a request of its own (A-23)."""
+        """Ask about a kept request again: the same key and transaction, as a separate request (A-23)."""
         self.method, self._polling, self.delete_old = method, polling, delete_old
         self.started = self._around.clock.now()
         self._polls = counted_at_first(polling, self._around.profile)
 
 
 def _answer_of(outcome: Outcome) -> tuple[PollReply, str]:
-    """An outcome other than a certificate as the rules of polling take it, and a diagnosis for the audit log."""
+    """Convert an outcome without a certificate for the rules of polling, and add a diagnosis for the audit log."""
     match outcome:
         case Pending():
             return PollReply("pending"), "the last reply of the server was PENDING"
@@ -363,11 +363,11 @@ def _answer_of(outcome: Outcome) -> tuple[PollReply, str]:
 
 _MESSAGES = (State.SUBMIT, State.POLL)
 _PASSED_ON = (PowerLost, BoundExceeded)
-"""What ends more than a request."""
+"""Exceptions that end more than a request."""
 
 
 def _ended_by(error: Exception) -> Ended:
-    """An exception that nobody foresaw ends the request: a machine that stays busy for ever helps nobody."""
+    """An unexpected exception ends the request, so that the printer does not stay busy forever."""
     if isinstance(error, _PASSED_ON):
         raise error
     diagnosis = one_line(f"unforeseen: {type(error).__name__}: {error}", 500)

@@ -1,4 +1,4 @@
-"""What the administrator types, as values, with the ranges and rules of the profile. Refusals name their reason.
+"""The administrator's input as values, checked against the ranges and rules of the profile. Refusals name their reason.
 
 Serves MFP-COMM-*, MFP-REQ-01…06, MFP-AUTO-*. Ranges are assumptions (A-01…A-17).
 """
@@ -35,10 +35,10 @@ _LABEL = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)\Z")
 
 
 def read_ip(text: object) -> str:
-    """An address that a machine can have, in its usual spelling.
+    """An address that a printer can have, in its usual spelling.
 
     Raises:
-        ValueError: it is none, or one for all, for a group or with a zone.
+        ValueError: it is not an IP address, or it is unspecified, broadcast, multicast or has a zone.
     """
     address = ipaddress.ip_address(str(text))
     if address.is_unspecified or address.is_multicast or str(address) == "255.255.255.255" or "%" in str(address):
@@ -47,7 +47,7 @@ def read_ip(text: object) -> str:
 
 
 class Address(Leaf):
-    """How an IP address of one machine is written in a file."""
+    """An IP address of one printer, as written in a file."""
 
     shape: ClassVar[Schema] = {"type": "string"}
 
@@ -77,7 +77,7 @@ def _in_range(value: int, span: tuple[int, int], reason: Reason, what: str) -> N
 
 
 def _is_text(text: str) -> bool:
-    """Printable, where the marks that right-to-left text is written with count as printable."""
+    """Whether the text is printable; marks for right-to-left text count as printable."""
     return all(letter.isprintable() or letter in "\u200c\u200d\u200e\u200f" for letter in text)
 
 
@@ -91,7 +91,7 @@ class CommunicationSettings:
     timeout: int = 30
 
     def validate(self, profile: Profile) -> None:
-        """Raise Refused unless the model takes these values."""
+        """Raise Refused unless the model accepts these values."""
         if not self.url or len(self.url) > profile.url_length or not re.fullmatch(r"[!-~]+", self.url):
             raise Refused("bad-url", f"the URL has to be 1 to {profile.url_length} printable ASCII characters")
         parts = self._url().parts
@@ -117,7 +117,7 @@ class CommunicationSettings:
 
     @property
     def scheme(self) -> Scheme:
-        """How the server is spoken to."""
+        """The scheme of the URL."""
         return self._url().scheme
 
     @property
@@ -127,13 +127,13 @@ class CommunicationSettings:
 
     @property
     def target(self) -> str:
-        """Path and query, as they go on the wire."""
+        """Path and query as sent."""
         return self._url().target
 
 
 @dataclass(frozen=True)
 class ShownSentence:
-    """A sentence that the machine shows; ``key`` says which, whatever the language."""
+    """A sentence that the printer shows; ``key`` identifies it in every language."""
 
     key: str
     text: str
@@ -145,7 +145,7 @@ class ShownSentence:
 @document("the key")
 @dataclass(frozen=True)
 class KeySettings:
-    """The items of a request (MFP-REQ-01). ``length`` in bits; the challenge never shows."""
+    """The items of a request (MFP-REQ-01). ``length`` in bits; the challenge password is never shown."""
 
     name: str
     common_name: str
@@ -157,7 +157,7 @@ class KeySettings:
     challenge: str | None = field(default=None, repr=False)
 
     def validate(self, profile: Profile, *, dns: bool, policies: Collection[str] = ()) -> None:
-        """Raise Refused unless the model takes these values; ``policies`` are the machine's IPSec policies."""
+        """Raise Refused unless the model accepts these values; ``policies`` are the printer's IPSec policies."""
         if not re.fullmatch(rf"[A-Za-z0-9 _-]{{1,{profile.key_name_length}}}", self.name):
             text = f"the key name has to be 1 to {profile.key_name_length} letters, digits, blanks, - or _"
             raise Refused("bad-key-name", text)
@@ -202,14 +202,14 @@ class KeySettings:
 
     @property
     def destination(self) -> tuple[str, str | None]:
-        """Use location and, with IPSec, its policy."""
+        """The use location and, for IPSec, its policy."""
         return self.use, self.policy
 
 
 @document("polling", exchanged=True)
 @dataclass(frozen=True)
 class Polling:
-    """How often and how many minutes apart the server is asked again (A-16)."""
+    """The number of polls, and the minutes between them (A-16)."""
 
     count: int = 3
     minutes: int = 10
@@ -230,7 +230,7 @@ class AutoRequestSettings:
     delete_old: bool = False
 
     def validate(self, profile: Profile, *, dns: bool, policies: Collection[str] = ()) -> None:
-        """Raise Refused unless the model takes these values."""
+        """Raise Refused unless the model accepts these values."""
         if self.start is not None and not in_years(self.start):
             text = f"the request start date/time has to be in the years {YEARS[0]} to {YEARS[1]}"
             raise Refused("start-out-of-range", text)
@@ -250,7 +250,7 @@ class AutoRequestSettings:
 
 
 def advice_on(key: KeySettings, ip: str) -> tuple[ShownSentence, ...]:
-    """The help texts beside the fields of a key that apply to what was entered; they refuse nothing (MFP-REQ-04)."""
+    """The help texts that apply to the values entered for a key. They do not refuse anything (MFP-REQ-04)."""
     if key.common_name == ip:
         return ()
     text = "For IPPS printing from Windows the common name has to be the IP address of the machine."

@@ -1,7 +1,7 @@
 """The whole state of a printer, as one value that is committed and loaded as a whole.
 
-Anything else is lost after a restart. Changes nothing by itself: the printer does. Serves MFP-REQ-09: the items of a
-manual request are in it only while that request is in progress.
+Anything else is lost in a restart. The printer changes the state. Serves MFP-REQ-09: the state has the items of a
+manual request only while that request is in progress.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ __all__ = ["DeviceState", "Material", "StoredRequest", "unusable"]
 @document("the key pair and the CSR", exchanged=True)
 @dataclass(frozen=True)
 class Material:
-    """What a request under way has to keep: ``old`` are certificate and key that a renewal is signed with."""
+    """The stored material of a request in progress. ``old`` has the certificate and key that sign a renewal."""
 
     key: Annotated[RSAPrivateKey, Hex(load_private, pkcs8)] = field(repr=False)
-    csr: Annotated[bytes, Hex()] = field(repr=False)  # it has the challenge
+    csr: Annotated[bytes, Hex()] = field(repr=False)  # contains the challenge password
     signer: Annotated[Certificate, STORED_CERTIFICATE]
     transaction_id: Annotated[str, Pattern("[!-~]+", "printable ASCII")]
     digest: Annotated[str | None, Words(lambda: HASHES)]
@@ -43,7 +43,7 @@ class Material:
 
     @classmethod
     def of(cls, enrolment: Enrolment) -> Material:
-        """What is kept of an enrolment."""
+        """The stored material of an enrolment."""
         old = enrolment.predecessor
         return cls(
             key=enrolment.key,
@@ -55,7 +55,7 @@ class Material:
         )
 
     def enrolment(self) -> Enrolment:
-        """The enrolment again.
+        """Restore the enrolment.
 
         Raises:
             ValueError, DecodeError: ``old`` is not readable.
@@ -78,7 +78,7 @@ class Material:
 @document("a request", exchanged=True)
 @dataclass(frozen=True)
 class StoredRequest:
-    """A request under way. ``polls`` counts the inquiries; without ``transaction``, a new one is to be begun."""
+    """A request in progress. ``polls`` counts the inquiries. Without ``transaction``, the next inquiry begins one."""
 
     settings: Annotated[KeySettings, Exchanged(), Kept()]
     method: str
@@ -93,11 +93,11 @@ class StoredRequest:
 
 
 _FOLD = "planned_fold"
-"""Beside ``planned``: 1 for the second of two local times that are spelled alike when clocks go back."""
+"""Stored beside ``planned``: 1 for the second of two equal local times when clocks go back."""
 
 
 class _Log(Leaf):
-    """The audit log, which keeps beside each entry what is stored of it."""
+    """The audit log, which keeps the stored form of each entry."""
 
     _entries = kind_of(tuple[AuditEntry, ...])
 
@@ -114,10 +114,10 @@ class _Log(Leaf):
 @document("the state", exchanged=True)
 @dataclass
 class DeviceState:
-    """``planned`` is local time without a zone, ``due`` the adjusted instant by the printer's clock.
+    """``planned`` is a local time without a zone, ``due`` the adjusted instant by the printer's clock.
 
-    ``ip`` is the address that was set; None: the one from the factory. ``request`` is the request under
-    way, ``kept`` one that ended while pending (A-23).
+    ``ip`` is the address that was set; None means the factory's. ``request`` is the request in progress, ``kept`` a
+    request that ended while pending (A-23).
     """
 
     communication: Annotated[CommunicationSettings | None, Kept()]
@@ -137,7 +137,7 @@ class DeviceState:
 
     @classmethod
     def first(cls, functions: Iterable[str] = (), *, dns: bool = False) -> DeviceState:
-        """The state of a machine that has never been switched on."""
+        """The state of a printer that has never been switched on."""
         return cls(
             communication=None,
             auto=AutoRequestSettings(timer=False),
@@ -155,16 +155,16 @@ class DeviceState:
         )
 
     def stored(self) -> dict[str, object]:
-        """A JSON-able value that later changes do not touch."""
+        """The state as a JSON-able value, independent of later changes."""
         written = cast(dict[str, object], record_of(DeviceState).write(self))
         return {**written, _FOLD: self.planned.fold if self.planned else 0}
 
     @classmethod
     def from_stored(cls, stored: Mapping[str, object]) -> DeviceState:
-        """The state as it was committed.
+        """Restore a stored state.
 
         Raises:
-            UsageError: it is not what :meth:`stored` gives; it says where, and nothing of the content.
+            UsageError: it is not the output of `stored`. The error names the place, and never shows content.
         """
         try:
             found = read_json(cls, {name: value for name, value in stored.items() if name != _FOLD}, "")
@@ -176,7 +176,7 @@ class DeviceState:
 
 
 def unusable(where: str) -> UsageError:
-    """What is said of a stored state that cannot be taken; never with its content."""
+    """The error for a stored state that is not usable. It never shows content."""
     return UsageError(
         f"the stored state of the printer cannot be used ({where})", remedy="start with an empty state directory"
     )

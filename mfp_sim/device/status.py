@@ -1,4 +1,4 @@
-"""Certificate Issuance Request Status: rows, states and details as values; labels are for people.
+"""Certificate Issuance Request Status: rows, states and details as values, and their labels.
 
 Serves MFP-STATUS-*, MFP-DETAIL-*, MFP-HIST-01.
 """
@@ -17,7 +17,7 @@ from mfp_sim.shared.documents.records import document, record_of
 __all__ = ["STATE_LABELS", "AuditEntry", "AuditLog", "Detail", "StatusRow"]
 
 AUDIT_LIMIT = 1000
-"""How many entries of the audit log a machine keeps."""
+"""The number of audit log entries that a printer keeps."""
 
 STATE_LABELS = {
     "to-be-processed": "To Be Processed",
@@ -37,7 +37,7 @@ _DETAIL_LABELS = {
 
 @dataclass(frozen=True)
 class Detail:
-    """Why a request ended in error. ``scep-error`` is the simulator's own (A-24): the manual has no text for it."""
+    """Why a request ended in error. ``scep-error`` is the simulator's (A-24): the manual has no text for it."""
 
     kind: str
     number: int | None = None
@@ -50,7 +50,7 @@ class Detail:
 
     @property
     def label(self) -> str:
-        """The printer's words."""
+        """The printer's text for the detail."""
         return _DETAIL_LABELS[self.kind].format(number=self.number)
 
 
@@ -68,7 +68,7 @@ class StatusRow:
 
     @classmethod
     def of(cls, state: str, time: datetime, details: Detail | None, key_name: str, method: str) -> StatusRow:
-        """The row with these details."""
+        """Make a row with these details."""
         kind, number = (details.kind, details.number) if details else (None, None)
         return cls(state, time, kind, number, key_name, method)
 
@@ -79,14 +79,14 @@ class StatusRow:
 
     @property
     def label(self) -> str:
-        """The state in the printer's words."""
+        """The printer's text for the state."""
         return STATE_LABELS[self.state]
 
 
 @document("an entry", exchanged=True)
 @dataclass(frozen=True)
 class AuditEntry:
-    """One line of the audit log. ``result`` is OK or NG; ``diagnosis`` is a sentence for whoever looks for a cause."""
+    """One line of the audit log. ``result`` is OK or NG; ``diagnosis`` is a sentence about the cause."""
 
     time: Annotated[datetime, Instant()]
     user: str
@@ -96,7 +96,7 @@ class AuditEntry:
 
 
 class AuditLog:
-    """The newest entries, and beside them what is committed of each: made once, since an entry never changes."""
+    """The newest entries, each with its stored form, which is made once because an entry never changes."""
 
     def __init__(self, entries: Iterable[AuditEntry] = ()) -> None:
         self._entries: deque[AuditEntry] = deque(maxlen=AUDIT_LIMIT)
@@ -108,7 +108,7 @@ class AuditLog:
         return len(self._entries)
 
     def add(self, entry: AuditEntry) -> None:
-        """The newest entry; the oldest goes when there is no room."""
+        """Add an entry; the oldest one is dropped if the log is full."""
         self._entries.append(entry)
         self._stored.append(record_of(AuditEntry).write(entry))
 
@@ -119,5 +119,5 @@ class AuditLog:
 
     @property
     def stored(self) -> list[object]:
-        """What is committed, oldest first."""
+        """The stored form of all entries, oldest first."""
         return list(self._stored)

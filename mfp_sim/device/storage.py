@@ -30,16 +30,16 @@ class Storage(Protocol):
     """Keeps one JSON-able state."""
 
     def commit(self, state: Mapping[str, object]) -> None:
-        """Replace the stored state at once, wholly or not at all. The caller never changes ``state`` afterwards."""
+        """Replace the stored state completely or not at all. The caller must not change ``state`` afterwards."""
         ...
 
     def load(self) -> Mapping[str, object] | None:
-        """The last committed state, or None for a machine fresh from the factory."""
+        """The last committed state, or None for a new printer."""
         ...
 
 
 class MemoryStorage:
-    """Lives as long as the object; a restart of the printer does not touch it."""
+    """Keeps the state in memory as long as the object exists; it survives a restart of the printer."""
 
     def __init__(self) -> None:
         self._state: Mapping[str, object] | None = None
@@ -59,10 +59,10 @@ def encode_state(state: Mapping[str, object]) -> bytes:
 
 
 def decode_state(octets: bytes) -> Mapping[str, object]:
-    """The state in the bytes of :func:`encode_state`.
+    """The state in bytes from `encode_state`.
 
     Raises:
-        ValueError: a sentence about what they are instead; it has nothing of their content.
+        ValueError: they are not such bytes. The sentence says why, and never shows content.
     """
     first, _, rest = octets.partition(b"\n")
     try:
@@ -86,11 +86,11 @@ def decode_state(octets: bytes) -> Mapping[str, object]:
 
 
 class DirectoryStorage:
-    """One file in a directory, replaced by an atomic rename after it is on the disk.
+    """Keeps the state in one file of a directory, written to disk and then replaced by an atomic rename.
 
-    Directories that it makes are their owner's alone. The directory is locked until :meth:`close`, or until nobody
-    holds this object any more.
-    ``reach`` is told ``written`` and ``renamed``: what a power failure there leaves is the old state, or the new one.
+    Only the owner can access directories that it makes. The directory is locked until `close`, or until this object is
+    deleted. ``reach`` is called with ``written`` and ``renamed``: a power failure there leaves either the old state or
+    the new one.
 
     Raises:
         UsageError: the directory cannot be made, is not a directory, or is in use by another process.
@@ -103,11 +103,11 @@ class DirectoryStorage:
         self._place = StateDirectory(directory, lock="printer.lock", what="a printer", program="mfp-sim")
 
     def close(self) -> None:
-        """Leave the directory to others."""
+        """Unlock the directory."""
         self._place.close()
 
     def commit(self, state: Mapping[str, object]) -> None:
-        """See :meth:`Storage.commit`.
+        """See `Storage.commit`.
 
         Raises:
             UsageError: the disk is full or the directory cannot be written.
@@ -127,8 +127,8 @@ class DirectoryStorage:
 
     @staticmethod
     def _write(path: Path, octets: bytes) -> None:
-        path.unlink(missing_ok=True)  # what a power failure left, or a link that somebody put there
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)  # O_EXCL follows no link either
+        path.unlink(missing_ok=True)  # left by a power failure, or a link that another user made
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)  # O_EXCL does not follow links either
         with os.fdopen(descriptor, "wb") as file:
             file.write(octets)
             file.flush()
@@ -144,10 +144,10 @@ class DirectoryStorage:
             os.close(descriptor)
 
     def load(self) -> Mapping[str, object] | None:
-        """See :meth:`Storage.load`.
+        """See `Storage.load`.
 
         Raises:
-            UsageError: the file is not what :meth:`commit` writes.
+            UsageError: the file was not written by `commit`, or was changed.
         """
         remedy = "choose another --state-dir, or move the file away to start with a new printer"
         try:

@@ -1,6 +1,6 @@
-"""Batch export and import of settings on the machine; what an import would change is decided before it begins.
+"""Batch export and import of settings on the printer. What an import changes is decided before it begins.
 
-The file's format is :mod:`mfp_sim.device.bundle`'s. Serves MFP-BUNDLE-01, MFP-BUNDLE-02; A-18, A-28, A-30.
+`mfp_sim.device.bundle` defines the file's format. Serves MFP-BUNDLE-01, MFP-BUNDLE-02; A-18, A-28, A-30.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _SCEP_UNSUPPORTED = ShownSentence("scep-unsupported", f"{_SCEP}: not supported b
 
 @dataclass(frozen=True)
 class ImportPlan:
-    """What is taken over, and what is left alone with the reason."""
+    """What an import changes, and what it skips with the reason."""
 
     dns: bool
     communication: CommunicationSettings | None
@@ -39,14 +39,14 @@ class ImportPlan:
 
     @property
     def report(self) -> tuple[ShownSentence, ...]:
-        """A sentence for each item of the category."""
+        """One sentence for each item of the category."""
         scep = () if self.auto is None else (_SCEP_IMPORTED,)
         return (_DNS_IMPORTED, *scep, *self.left_alone)
 
 
 @dataclass(frozen=True)
 class Transfer:
-    """A running export or import; the printer cannot be operated until ``ends``."""
+    """An export or import in progress; the printer cannot be operated until ``ends``."""
 
     kind: Literal["export", "import"]
     ends: datetime
@@ -56,11 +56,11 @@ class Transfer:
 def plan_import(
     bundle: Bundle, state: DeviceState, profile: Profile, serial: str, policies: Collection[str]
 ) -> ImportPlan:
-    """What importing would do.
+    """Decide what an import would change.
 
     Raises:
-        Refused: ``bundle-other-machine`` (A-30), ``timer-on`` (A-28), ``no-communication-settings``, or whatever the
-            settings' own rules refuse.
+        Refused: ``bundle-other-machine`` (A-30), ``timer-on`` (A-28), ``no-communication-settings``, or a
+            reason from the rules of the settings.
     """
     fits = {
         "other-models": True,
@@ -79,7 +79,7 @@ def plan_import(
     auto = bundle.auto
     present = state.auto.key
     if auto.key is not None and present is not None:
-        # No bundle has a challenge password: the machine's own stays.
+        # A bundle never has a challenge password, so the printer keeps its own.
         auto = replace(auto, key=replace(auto.key, challenge=present.challenge))
     auto.validate(profile, dns=bundle.dns, policies=policies)
     if bundle.communication is not None:
@@ -90,14 +90,14 @@ def plan_import(
 
 
 class Transfers(Part):
-    """The exports and imports of ``machine``, one at a time; ``plan`` follows an imported automatic request."""
+    """The exports and imports of ``machine``, one at a time. ``plan`` plans an imported automatic request."""
 
     def __init__(self, machine: Machine, factory: Factory, plan: Plan) -> None:
         self._machine, self._factory, self._plan = machine, factory, plan
         self.current: Transfer | None = None
-        """The export or import that is running."""
+        """The export or import in progress."""
         self.exported: bytes | None = None
-        """The file of the last export, once that has ended."""
+        """The file of the last completed export."""
         self.report: tuple[ShownSentence, ...] = ()
         """What the last import did."""
 
@@ -119,7 +119,7 @@ class Transfers(Part):
             raise Refused("import-export-running", text, remedy="wait until it has ended")
 
     def begin_export(self, password: str, category: str) -> None:
-        """Export the settings: the file is in ``exported`` at the end."""
+        """Begin an export of the settings; at its end, ``exported`` has the file."""
         if not CATEGORIES.get(category):
             raise Refused("category-not-offered", f"the simulator does not offer {category!r}", remedy=CATEGORY)
         check_password(password)
@@ -127,7 +127,7 @@ class Transfers(Part):
         self._begin(Transfer("export", self._after(1)), lambda: self._end_export(password))
 
     def begin_import(self, octets: bytes, password: str) -> None:
-        """Import settings; ``report`` says what was done at the end."""
+        """Begin an import of settings; at its end, ``report`` lists the changes."""
         machine = self._machine
         try:
             bundle = open_bundle(octets, password)
@@ -141,7 +141,7 @@ class Transfers(Part):
         self._begin(Transfer("import", self._after(1), plan), lambda: self._end_import(plan))
 
     def _after(self, part: float) -> datetime:
-        """When that part of a transfer is done that begins now."""
+        """The instant at which a part of a transfer that begins now ends."""
         return self._machine.clock.now() + timedelta(seconds=self._machine.profile.transfer_seconds * part)
 
     def _begin(self, transfer: Transfer, end: Callable[[], None]) -> None:
@@ -159,7 +159,7 @@ class Transfers(Part):
         self.exported = sealed
 
     def _apply_first(self, plan: ImportPlan) -> None:
-        """The first half of an import that is not all or nothing (A-18)."""
+        """Apply the first half of an import, for a model whose imports are not all-or-nothing (A-18)."""
         state = self._machine.state
         state.dns = plan.dns
         state.communication = plan.communication or state.communication
