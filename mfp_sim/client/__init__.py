@@ -1,1 +1,1 @@
-"""A SCEP client's transaction: what it sends in each state, what it makes of each reply. Not for the mock."""
+"""A SCEP client's transaction: what it sends in each state, and what each reply means. The mock must not use it."""

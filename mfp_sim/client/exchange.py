@@ -1,7 +1,7 @@
-"""The client's transaction with a SCEP server, sans I/O: what a reply is worth, and by ``stages`` what is asked next.
+"""The client's transaction with a SCEP server, without I/O: it interprets replies and makes the next request.
 
-Owns what is asked next and what a reply means. It is given HTTP replies and transport errors by the device, which
-owns the wire and the time between inquiries. Decision logic here is not shared with the mock.
+Owns the next request, by the table in `stages`, and the meaning of a reply. The device passes in HTTP replies and
+transport errors; it owns the wire and the time between inquiries. The mock does not share this decision logic.
 Serves SCEP-2.3-*, SCEP-3.2.1.*, SCEP-4.*; MFP-POLL-01, MFP-DETAIL-*. A-27, A-34, A-39, A-40.
 """
 
@@ -56,7 +56,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class ClientPolicy:
-    """What the client takes and does where the RFC leaves it open.
+    """What the client accepts and does where the RFC leaves it open.
 
     ``weak``: 3DES and SHA-1; ``read_single_des``: in replies (A-27); ``resend``: after a lost reply (A-34);
     ``not_yet_valid``: a certificate whose validity has not begun (A-39); ``changed_ca``: whether GetCACert is asked
@@ -72,7 +72,7 @@ class ClientPolicy:
 
 @dataclass(frozen=True)
 class Predecessor:
-    """The certificate that is to be renewed, and its key: they sign a RenewalReq (RFC 8894, 3.3.1.2)."""
+    """The certificate to renew and its key, which sign a RenewalReq (RFC 8894, 3.3.1.2)."""
 
     certificate: Certificate
     key: RSAPrivateKey = field(repr=False)
@@ -80,15 +80,15 @@ class Predecessor:
 
 @dataclass(frozen=True)
 class Enrolment:
-    """The lasting material of one request: the same in every inquiry about it (MFP-POLL-01)."""
+    """The material of one request that is the same in every inquiry about it (MFP-POLL-01)."""
 
     key: RSAPrivateKey = field(repr=False)
     csr: bytes = field(repr=False)
     signer: Certificate
     transaction_id: str
     subject: bytes
-    digest: str | None = None  # set where [Signature Algorithm] decides the CMS digest as well (A-31)
-    predecessor: Predecessor | None = None  # where the model renews with RenewalReq
+    digest: str | None = None  # set if [Signature Algorithm] also decides the CMS digest (A-31)
+    predecessor: Predecessor | None = None  # if the model renews with RenewalReq
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ class HttpError:
 
 @dataclass(frozen=True)
 class Lost:
-    """No reply; ``operation`` is the one that was under way."""
+    """No reply; ``operation`` is the one in progress."""
 
     error: TransportError
     operation: str
@@ -129,7 +129,7 @@ class Lost:
 
 @dataclass(frozen=True)
 class BadReply:
-    """A reply that cannot be taken; ``reason`` is a stable slug, ``diagnosis`` a sentence."""
+    """A reply that is not accepted; ``reason`` is a stable slug, ``diagnosis`` a sentence."""
 
     reason: str
     diagnosis: str
@@ -143,22 +143,22 @@ _RESULTS: Mapping[type[object], StageResult] = {
     HttpError: "unusable",
     BadReply: "unusable",
 }
-"""What the outcome of a reply is for the stage; None stands for one that is taken and asks for more."""
+"""The stage result of each outcome; None stands for an accepted reply after which the inquiry continues."""
 
 NOTES, NOTE_LETTERS = 100, 500
-"""How many notes are kept of one request, and the letters of each: a server does not fill the memory."""
+"""The number of notes kept for one request, and the length of each, so that a server cannot fill the memory."""
 
 Outcome = Issued | Pending | Failed | HttpError | Lost | BadReply
 
 
 STORED_CERTIFICATE: Final = Hex(Certificate.from_der, lambda certificate: certificate.der)
-"""How a certificate is stored."""
+"""The stored form of a certificate."""
 
 
 @document("a transaction", exchanged=True)
 @dataclass(frozen=True)
 class Snapshot:
-    """What a client has to know of a transaction to go on with it after a restart."""
+    """What a client needs to continue a transaction after a restart."""
 
     state: Annotated[str, Words(lambda: State.__members__)]
     capabilities: tuple[str, ...]
@@ -171,8 +171,9 @@ class Snapshot:
 class ClientTransaction:
     """One request for one certificate.
 
-    ``next_request`` gives what to send in the present state; ``received`` or ``lost`` take what came of it and
-    return None to go on, or the outcome of this inquiry. After Pending or Lost, ``resume`` prepares the next one.
+    ``next_request`` returns the request to send in the present state. ``received`` or ``lost`` take its result, and
+    return None to continue, or the outcome of this inquiry. After Pending or Lost, ``resume`` prepares the next
+    inquiry.
     """
 
     def __init__(
@@ -185,23 +186,23 @@ class ClientTransaction:
         self.ca_certificates: tuple[Certificate, ...] = ()
         self.notes: list[Note] = []
         self._refetched = False
-        self.is_renewal = False  # decided once the CA's certificates are there
+        self.is_renewal = False  # decided when the CA's certificates are known
         self._nonce = b""
         self.reply: messages.PkiMessage | DecodeError | None = None
-        """The last CertRep as read, or why it could not be read; for traces."""
+        """The last CertRep as decoded, or why it could not be decoded; for traces."""
 
     @property
     def state(self) -> State:
-        """What is asked next."""
+        """The next request."""
         return self.stage.state
 
     @property
     def operation(self) -> str:
-        """What is asked next: an operation, or the message type of a PKIOperation."""
+        """The next operation, or the message type of the next PKIOperation."""
         return self._message_type.label if self.state in (State.SUBMIT, State.POLL) else self.state.value
 
     def _renews(self, now: datetime) -> bool:
-        """Whether RenewalReq is asked: there is a certificate of this CA to renew, and the CA offers it."""
+        """Whether to send RenewalReq: there is a certificate of this CA to renew, and the CA supports renewal."""
         old = self.enrolment.predecessor
         if old is None or not self.capabilities.renewal:
             return False
@@ -220,7 +221,7 @@ class ClientTransaction:
         return MessageType.RENEWAL_REQ if self.is_renewal else MessageType.PKCS_REQ
 
     def _signer(self) -> tuple[Certificate, RSAPrivateKey]:
-        """Who signs, and to whom the reply is enveloped: the old certificate in a renewal, else the self-signed one."""
+        """The certificate that signs, to which the reply is enveloped: in a renewal the old one, else self-signed."""
         old = self.enrolment.predecessor
         if old is not None and self.is_renewal:
             return old.certificate, old.key
@@ -232,8 +233,8 @@ class ClientTransaction:
         """The request of the present state, with a fresh senderNonce.
 
         Raises:
-            AlgorithmRefused: the server offers weak algorithms only and policy refuses them, or its key is no RSA key.
-            DecodeError: what GetCACert gave cannot be looked at.
+            AlgorithmRefused: the server offers only weak algorithms and the policy refuses them, or its key is not RSA.
+            DecodeError: the reply to GetCACert cannot be decoded.
         """
         if self.state is State.CAPS:
             return scep_request(self._target, Operation.GET_CA_CAPS)
@@ -268,7 +269,7 @@ class ClientTransaction:
         )
 
     def recipient(self) -> Certificate:
-        """The certificate to envelop to. A CA whose keyUsage does not allow it is used and noted (SCEP-2.1.2-02)."""
+        """The certificate to envelop to. A CA whose keyUsage forbids it is used, and noted (SCEP-2.1.2-02)."""
         found = self._roles.recipient
         if found is None:
             raise AlgorithmRefused("GetCACert", 0, "a certificate with an RSA key", "none")
@@ -281,10 +282,10 @@ class ClientTransaction:
     def _roles(self) -> CaRoles:
         return CaRoles(self.ca_certificates)
 
-    # --- what came ----------------------------------------------------------------------------------------
+    # --- replies -----------------------------------------------------------------------------------------
 
     def received(self, reply: HttpReply) -> Outcome | None:
-        """Take a reply to the last request."""
+        """Process the reply to the last request."""
         outcome = self._TABLE[self.state](self, reply)
         refetches = self.policy.changed_ca == "refetch" and not self._refetched
         if refetches and outcome is not None and _speaks_of_another_ca(outcome):
@@ -293,9 +294,9 @@ class ClientTransaction:
         return self._move(_RESULTS[type(outcome)], outcome)
 
     def lost(self, error: TransportError) -> Outcome | None:
-        """Take the loss of the last exchange.
+        """Process the loss of the last exchange.
 
-        A GetCACaps that was closed without a reply means no capabilities, as old servers do it (A-27, F-T20).
+        A connection closed without a reply to GetCACaps means no capabilities, as with old servers (A-27, F-T20).
         """
         closed = self.state is State.CAPS and isinstance(error, ConnectionLost)
         result: StageResult = "closed" if closed else "unanswered" if error.sent else "lost"
@@ -365,7 +366,7 @@ class ClientTransaction:
     }
 
     def _check(self, message: PkiMessage) -> BadReply | None:
-        """All that has to hold before a CertRep's status means anything."""
+        """Check everything that must hold before the status of a CertRep counts."""
         signer = next((c for c in self.ca_certificates if message.names_signer(c)), None)
         if signer is None:
             return BadReply("unknown-signer", "the CertRep's signer is not among the certificates of GetCACert")
@@ -412,7 +413,7 @@ class ClientTransaction:
             return BadReply("wrong-key", "no certificate of the CertRep is for the key of the request")
         certificate = mine[0]
         for name in (certificate.subject, certificate.issuer):
-            name_pairs(name)  # nobody could look at a certificate whose names are none
+            name_pairs(name)  # a certificate with invalid names could not be shown
         issuers = [c for c in (*self.ca_certificates, *certificates) if c is not certificate]
         if not any(certificate.was_issued_by(issuer) for issuer in issuers):
             return BadReply("wrong-issuer", "the certificate was not issued by a CA of GetCACert or of the CertRep")
@@ -435,12 +436,12 @@ class ClientTransaction:
     # --- across a restart ---------------------------------------------------------------------------------
 
     def snapshot(self) -> Snapshot:
-        """The state for a restart; the enrolment's material is stored by its owner."""
+        """The state for a restart. The owner of the enrolment stores its material."""
         words, stage = self.capabilities.keywords, self.stage
         return Snapshot(self.state.name, words, self.ca_certificates, stage.pending, stage.unanswered, self.is_renewal)
 
     def restore(self, stored: Snapshot) -> None:
-        """Go on from a :meth:`snapshot`."""
+        """Continue from a `snapshot`."""
         self.stage = Stage(State[stored.state], pending=stored.pending, unanswered=stored.unanswered)
         self.capabilities = Capabilities(stored.capabilities)
         self.ca_certificates = stored.ca_certificates
@@ -452,7 +453,7 @@ def _span(certificate: Certificate) -> str:
 
 
 def _instead_of_a_message(octets: bytes) -> str | None:
-    """What the usual wrong bodies are, in words that help (F-T04, F-T11, F-T28)."""
+    """Describe a common wrong body, with a hint at the cause (F-T04, F-T11, F-T28)."""
     start = octets[:200].lstrip().lower()
     if not start:
         return "an empty body"

@@ -1,9 +1,9 @@
 """The wire, with two carriers: in process as events on the injected clock, and real sockets.
 
-An exchange begins, and its end is an event: no time passes within either. Both carriers read replies with the same
-reader under the same deadline, and differ only in the source of the bytes, so a delivery has the same outcome on both.
-Must not know SCEP. Redirects are not followed. TLS and proxies are only for real servers, not in process. Serves
-MFP-COM-* and the TOP ERROR details.
+The beginning and the end of an exchange are separate events; no time passes within either. Both carriers read replies
+with the same reader under the same deadline, and differ only in the source of the bytes, so a delivery has the same
+outcome on both. This package must not know SCEP. Redirects are not followed. TLS and proxies are only for real
+servers, not in process. Serves MFP-COM-* and the TOP ERROR details.
 """
 
 from mfp_sim.transport.connecting import TlsSession

@@ -1,7 +1,8 @@
-"""A connection up to where requests can be sent: name, TCP, the proxy's CONNECT, the TLS handshake; one deadline.
+"""Opens a connection for requests: name, TCP, the proxy's CONNECT and the TLS handshake, under one deadline.
 
-What is trusted, shown and passed through is :class:`Reach`'s to say. OpenSSL judges certificates by the machine's own
-clock. Each way to fail has its sentence and its remedy here. May not know SCEP. RFC 8446; RFC 9110, 9.3.6.
+`Reach` decides which CAs are trusted, which certificate is shown, and which proxy is used. OpenSSL checks certificates
+by the computer's clock. This module has a sentence and a remedy for each failure. It must not know SCEP.
+RFC 8446; RFC 9110, 9.3.6.
 """
 
 from __future__ import annotations
@@ -29,9 +30,10 @@ __all__ = [
 
 @dataclass(frozen=True)
 class TlsSession:
-    """What a TLS server showed: version, cipher, and its certificates in DER, its own first.
+    """What a TLS server presented: version, cipher, and its certificate chain in DER, its own certificate first.
 
-    ``verified``: they were checked, and are for its name. Python before 3.13 may know the first alone.
+    ``verified``: the chain was checked, and is valid for its name. Before Python 3.13, the chain may be only the first
+    certificate.
     """
 
     version: str
@@ -40,7 +42,7 @@ class TlsSession:
     verified: bool
 
 
-@lru_cache(maxsize=16)  # loading the system's CAs costs more than a whole exchange
+@lru_cache(maxsize=16)  # loading the system's CAs takes longer than a whole exchange
 def tls_context(reach: Reach) -> ssl.SSLContext:
     """The client's side of TLS.
 
@@ -51,14 +53,14 @@ def tls_context(reach: Reach) -> ssl.SSLContext:
         context = ssl.create_default_context(cafile=str(reach.ca) if reach.ca else None)
     except OSError as error:  # ssl.SSLError too
         raise _unusable(f"the CA certificates in {reach.ca}", error) from None
-    # As curl and browsers have it, and the same with every version of Python: what is in the file is trusted, an
-    # intermediate CA too, and a private CA need not have every extension that RFC 5280 wants.
+    # As in curl and browsers, and with every version of Python: every certificate in the file is trusted, even an
+    # intermediate CA, and a private CA may lack extensions that RFC 5280 requires.
     context.verify_flags = (context.verify_flags | ssl.VERIFY_X509_PARTIAL_CHAIN) & ~ssl.VERIFY_X509_STRICT
     context.set_alpn_protocols(["http/1.1"])
     if reach.insecure:
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     if reach.certificate is not None:
-        # Without a password of ours, OpenSSL would ask for one at the terminal.
+        # Without a password from us, OpenSSL would ask for one at the terminal.
         password = reach.key_password or ""
         try:
             context.load_cert_chain(reach.certificate, reach.key, password)
@@ -93,7 +95,7 @@ def connect(connection: socket.socket, address: Any, deadline: Deadline, where: 
     """Connect a socket to an address of ``getaddrinfo``.
 
     Raises:
-        ConnectFailed, DeadlineExceeded: it cannot be.
+        ConnectFailed, DeadlineExceeded: the address cannot be reached.
     """
     try:
         connection.settimeout(deadline.left())
@@ -118,7 +120,7 @@ def through_proxy(connection: socket.socket, proxy: Proxy, host: str, port: int,
     """Have the proxy connect to the server.
 
     Raises:
-        ConnectFailed, DeadlineExceeded, ConnectionLost, MalformedHttp: it does not.
+        ConnectFailed, DeadlineExceeded, ConnectionLost, MalformedHttp: the proxy does not connect.
     """
     where, server = f"the proxy {place_of(proxy.host, proxy.port)}", place_of(host, port)
     login = (("Proxy-Authorization", basic(proxy.login)),) if proxy.login else ()
@@ -126,7 +128,7 @@ def through_proxy(connection: socket.socket, proxy: Proxy, host: str, port: int,
     try:
         connection.settimeout(deadline.left())
         connection.sendall(render_request(asked, host, port))
-        # As a reply to HEAD, which has no body: after the head of a 200 the server's own bytes follow.
+        # Read as a reply to HEAD, which has no body: after the head of a 200, the server's own bytes follow.
         reply = read_reply(SocketSource(connection), deadline, "HEAD", where)
     except TimeoutError:
         raise deadline_exceeded(where, deadline, sent=False) from None
@@ -140,7 +142,7 @@ def through_proxy(connection: socket.socket, proxy: Proxy, host: str, port: int,
 
 
 def proxy_refusal(where: str, status: int, what: str) -> ConnectFailed:
-    """What an exchange ends with that a proxy does not let through."""
+    """The error of an exchange that a proxy refuses."""
     if status == http.HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
         remedy = "write the proxy as http://user:password@host:port; only basic authentication is supported"
         return ConnectFailed(f"{where} requires a login", remedy=remedy)
@@ -153,15 +155,15 @@ def proxy_refusal(where: str, status: int, what: str) -> ConnectFailed:
 def handshake(
     connection: socket.socket, reach: Reach, host: str, deadline: Deadline, where: str
 ) -> tuple[ssl.SSLSocket, TlsSession]:
-    """TLS on a connection, and what the server showed.
+    """Start TLS on a connection. Return what the server presented.
 
     Raises:
-        ConnectFailed, DeadlineExceeded: there is no TLS to be had, or the server is not who it should be.
+        ConnectFailed, DeadlineExceeded: the handshake fails, or the server's certificate is refused.
     """
-    named = host.rstrip(".")  # in TLS no name ends in a dot (RFC 6066, 3)
+    named = host.rstrip(".")  # a name in TLS has no dot at its end (RFC 6066, 3)
     try:
         named.encode("idna")
-    except UnicodeError:  # where a proxy connects, nobody here has looked it up
+    except UnicodeError:  # with a proxy, the name has not been resolved here
         raise connect_failed(where, "no-such-host") from None
     secure = tls_context(reach).wrap_socket(connection, server_hostname=named, do_handshake_on_connect=False)
     try:
@@ -181,7 +183,7 @@ def handshake(
 
 
 def _chain(connection: ssl.SSLSocket) -> tuple[bytes, ...]:
-    """What the server sent. Python 3.13 has a method for it; before, only the object below has one."""
+    """The chain that the server sent. Python 3.13 has a method for it; earlier, only the inner object has one."""
     own = connection.getpeercert(binary_form=True) or b""
     public = getattr(connection, "get_unverified_chain", None)
     if public is not None:
@@ -205,7 +207,7 @@ _UNTRUSTED: Final = "shows a TLS certificate that is not trusted"
 _OLD: Final = ("offers no safe version or cipher of TLS", "configure it to offer TLS 1.2 or 1.3")
 _OTHER_NAME: Final = "use the name in the certificate, or get a certificate for this name"
 
-# By X509_V_ERR_* of OpenSSL: what is wrong with the server's certificate, and what to do.
+# For each X509_V_ERR_* of OpenSSL: the problem with the server's certificate, and the remedy.
 _CERTIFICATES: Final[Mapping[int, tuple[str, str]]] = {
     9: ("shows a TLS certificate that is not valid yet", "check the clocks of both machines"),
     10: ("shows a TLS certificate that has expired", "renew it, and check the clock of this machine"),
@@ -219,8 +221,8 @@ _CERTIFICATES: Final[Mapping[int, tuple[str, str]]] = {
     64: ("shows a TLS certificate for another address", _OTHER_NAME),
 }
 
-# By OpenSSL's reason: what the server said by an alert, or what came in place of TLS. An alert may come after the
-# handshake, as TLS 1.3 lets the client begin before the server has looked at its certificate.
+# For each OpenSSL reason: the meaning of the server's alert, or what came instead of TLS. An alert may come after the
+# handshake, because TLS 1.3 lets the client send before the server has checked the client's certificate.
 _REASONS: Final[Mapping[str, tuple[str, str]]] = {
     **dict.fromkeys(
         ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG"),
@@ -248,7 +250,7 @@ _REASONS: Final[Mapping[str, tuple[str, str]]] = {
 
 
 def tls_refusal(error: OSError, where: str, host: str, *, sent: bool = False) -> TransportError:
-    """What an exchange ends with that fails by TLS, during the handshake or, ``sent``, after the request has left."""
+    """The error of an exchange that TLS ends, during the handshake or (``sent``) after the request has left."""
     if isinstance(error, ssl.SSLCertVerificationError):
         what, remedy = _CERTIFICATES.get(error.verify_code, (f"{_UNTRUSTED}: {error.verify_message}", _TRUST))
         return ConnectFailed(
@@ -270,7 +272,7 @@ def _plain(reason: str | None) -> str:
 
 
 class TlsSource(SocketSource):
-    """The bytes of a TLS connection; an alert that comes in place of a reply is told as what it says."""
+    """The bytes of a TLS connection. An alert instead of a reply becomes an error with the alert's meaning."""
 
     def __init__(self, connection: socket.socket, where: str, host: str) -> None:
         super().__init__(connection)

@@ -24,12 +24,13 @@ __all__ = ["InProcess"]
 
 
 class InProcess:
-    """Carries exchanges to ``serve`` in the same process, as events: the request arrives, and the exchange ends, at the
-    deadline at the latest.
+    """Carries exchanges to ``serve`` in the same process.
 
-    ``client`` is the address that the server sees, or gives it at each exchange; ``latency`` is in seconds each way.
-    What the server sends is read when it is sent, on a clock of its own that goes ahead: the same reader, and the same
-    instants, as over sockets. A network that falls silent meanwhile swallows what is on its way.
+    Two events make up an exchange: the request arrives, and the exchange ends, at the latest at the deadline.
+
+    ``client`` is the address that the server sees, or a function that returns it for each exchange; ``latency`` is in
+    seconds each way. A reply is read when it is sent, on a separate clock that runs ahead, with the same reader
+    and the same instants as over sockets. If the network falls silent meanwhile, bytes in transit are lost.
     """
 
     def __init__(
@@ -47,18 +48,18 @@ class InProcess:
         self._latency = latency
 
     def begin(self, host: str, port: int, request: HttpRequest, timeout: float, done: Done) -> UnderWay:
-        """See :meth:`Wire.begin`."""
+        """See `Wire.begin`."""
         received = outgoing(request, host, port)
-        render_outgoing(received)  # what sockets could not send is refused here too
+        render_outgoing(received)  # a request that sockets could not send is refused here too
         return _Simulated(self, received, place_of(host, port), timeout, done)
 
     def answer(self, request: HttpRequest) -> Delivery:
-        """What the server does with a request that has arrived."""
+        """Have the server handle a request that has arrived."""
         return self._serve(request, self._client())
 
     @property
     def scheduler(self) -> Scheduler:
-        """Where the events are booked."""
+        """The scheduler of the events."""
         return self._scheduler
 
     @property
@@ -98,7 +99,7 @@ class _Simulated(UnderWay):
         wire = self._wire
         try:
             delivery = wire.answer(self._request)
-        except Exception as error:  # noqa: BLE001 - a mistake of the server's ends this exchange, and nothing else
+        except Exception as error:  # noqa: BLE001 - an error in the server ends only this exchange
             self._end(wire.scheduler.clock.now(), error)
             return
         acts = (Wait(wire.latency), *delivery.acts) if wire.latency else delivery.acts
@@ -120,7 +121,7 @@ class _Simulated(UnderWay):
         self._book(self._ahead.now(), end, "reply")
 
     def _meet(self) -> NetworkState:
-        """The state of the network, which matters to the exchange now."""
+        """The present state of the network, counted as met by this exchange."""
         spell = self._wire.network.spell
         if spell is not self._met:
             self._met = spell
@@ -128,9 +129,9 @@ class _Simulated(UnderWay):
         return spell.state
 
     def _swallowed(self) -> bool:
-        """Whether a network that has fallen silent since has swallowed what was on its way.
+        """Whether the bytes in transit were lost because the network has become silent since.
 
-        Who refuses connections, or has another name, does not touch one that stands.
+        Refused connections and unresolved names do not affect a connection that is already open.
         """
         if self._wire.network.state in ("refused", "no-such-host") or self._meet() == "up":
             return False
@@ -139,11 +140,11 @@ class _Simulated(UnderWay):
         return True
 
     def cancel(self) -> None:
-        """See :meth:`UnderWay.cancel`."""
+        """See `UnderWay.cancel`."""
         super().cancel()
         self._became("cut")
 
     def _became(self, fate: Fate) -> None:
-        """Tell the server, once, what became of its reply."""
+        """Report to the server, once, what happened to its reply."""
         tell, self._tell = self._tell, lambda _: None
         tell(fate)

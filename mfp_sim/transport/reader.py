@@ -1,6 +1,6 @@
 """The one reader of HTTP replies (``http.client.HTTPResponse``), and the one deadline of an exchange.
 
-Where the bytes come from, a socket or a delivery that is played, is a source; the outcome is the same.
+A source supplies the bytes, from a socket or from a played delivery; the outcome is the same.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["Deadline", "PlayedSource", "SocketSource", "connect_failed", "deadli
 
 
 class Deadline:
-    """One instant after which the exchange has failed, whatever it was doing: so many seconds from now."""
+    """The instant after which the exchange has failed, given as a number of seconds from now."""
 
     def __init__(self, clock: Clock, seconds: float) -> None:
         self._clock, self.seconds = clock, seconds
@@ -32,7 +32,7 @@ class Deadline:
         """The seconds left.
 
         Raises:
-            TimeoutError: none are.
+            TimeoutError: the deadline has passed.
         """
         left = (self.instant - self._clock.now()).total_seconds()
         if left <= 0:
@@ -41,10 +41,10 @@ class Deadline:
 
 
 class _Source(Protocol):
-    """Where the reply's bytes come from: a socket, or a delivery that is played."""
+    """The source of the reply's bytes: a socket, or a played delivery."""
 
     def receive(self, count: int, deadline: Deadline) -> bytes:
-        """At most ``count`` bytes, b"" at the end of the stream; OSError like a socket's."""
+        """At most ``count`` bytes, or b"" at the end of the stream. It raises OSError as a socket does."""
         ...
 
 
@@ -90,7 +90,7 @@ class PlayedSource:
 
 
 class _Incoming(io.RawIOBase):
-    """A source as a raw stream; it remembers whether the end was reached and how much came before."""
+    """A source as a raw stream. It records whether the end was reached and how many bytes came before it."""
 
     def __init__(self, source: _Source, deadline: Deadline) -> None:
         super().__init__()
@@ -113,7 +113,7 @@ class _Incoming(io.RawIOBase):
 class _Lines(io.BufferedReader):
     """A buffered reader for which a line cut off by the end of the stream is an error, not a shorter line.
 
-    ``http.client`` would take a head that was cut off for a whole one.
+    ``http.client`` would accept a truncated head as complete.
     """
 
     def readline(self, size: int | None = -1, /) -> bytes:
@@ -127,7 +127,7 @@ class _Lines(io.BufferedReader):
 
 
 def read_reply(source: _Source, deadline: Deadline, method: str, where: str) -> HttpReply:
-    """The one reader: a reply, whole and within the cap, or a TransportError that says the request was sent."""
+    """Read a reply: complete and within the cap, or a TransportError that says the request was sent."""
     incoming = _Incoming(source, deadline)
     response = response_of(_Lines(incoming), method)
     with _translated(where, deadline, incoming), closing(response):
@@ -150,7 +150,7 @@ def read_reply(source: _Source, deadline: Deadline, method: str, where: str) -> 
 
 
 _ALERT_OF_TLS: Final = b"\x15\x03"
-"""How a record with an alert begins, which is what a TLS server says to plain HTTP (RFC 8446, 5.1)."""
+"""The first bytes of a TLS alert record, with which a TLS server replies to plain HTTP (RFC 8446, 5.1)."""
 
 
 def _too_large(where: str) -> MalformedHttp:
@@ -159,7 +159,7 @@ def _too_large(where: str) -> MalformedHttp:
 
 @contextmanager
 def _translated(where: str, deadline: Deadline, incoming: _Incoming) -> Iterator[None]:
-    """Turn whatever reading raises into the error tree."""
+    """Convert every exception from reading into a `TransportError`."""
     try:
         yield
     except TimeoutError:
@@ -178,7 +178,7 @@ def _translated(where: str, deadline: Deadline, incoming: _Incoming) -> Iterator
 
 
 def deadline_exceeded(where: str, deadline: Deadline, *, sent: bool) -> DeadlineExceeded:
-    """What an exchange ends with that is not over in time; ``sent``: after its request had left whole."""
+    """The error of an exchange that exceeds its deadline; ``sent``: the request had left completely."""
     what = "did not reply" if sent else "did not answer the connection"
     return DeadlineExceeded(f"{where} {what} within {deadline.seconds:g} s", sent=sent)
 
@@ -192,10 +192,10 @@ _CONNECT_FAILURES: Final = {
 
 
 def connect_failed(where: str, why: str) -> ConnectFailed:
-    """What an exchange ends with that finds no server: refused, unreachable, no-such-host or failed."""
+    """The error of an exchange that cannot connect: refused, unreachable, no-such-host or failed."""
     return ConnectFailed(f"{where} {_CONNECT_FAILURES[why]}")
 
 
 def place_of(host: str, port: int) -> str:
-    """The server as messages name it."""
+    """The server, as named in error messages."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

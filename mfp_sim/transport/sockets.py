@@ -1,7 +1,7 @@
 """Exchanges over TCP on the real clock: a thread waits for each, and posts its end to the scheduler.
 
-A request of the scheme https goes over TLS, and by a proxy where :class:`Reach` has one. What is secret in that is put
-into the bytes here, so that no request that is kept has it.
+An https request uses TLS, and a proxy if `Reach` has one. This module adds secrets directly to the bytes that are
+sent, so stored requests never contain them.
 """
 
 from __future__ import annotations
@@ -35,8 +35,11 @@ __all__ = ["SocketClient", "Sockets"]
 
 
 class Sockets:
-    """Carries exchanges over TCP, each on a connection and in a thread of its own, which tells the scheduler what came
-    of it and touches nothing else. The real clock's carrier. ``on_tls`` is told what each TLS server shows."""
+    """Carries exchanges over TCP, on the real clock.
+
+    Each exchange has its own connection and thread. The thread posts the result to the scheduler, and changes nothing
+    else. ``on_tls`` is called with what each TLS server presents.
+    """
 
     def __init__(
         self, scheduler: Scheduler, reach: Reach = DIRECTLY, on_tls: Callable[[TlsSession], None] = lambda _: None
@@ -44,7 +47,7 @@ class Sockets:
         self._scheduler, self._reach, self._on_tls = scheduler, reach, on_tls
 
     def begin(self, host: str, port: int, request: HttpRequest, timeout: float, done: Done) -> UnderWay:
-        """See :meth:`Wire.begin`."""
+        """See `Wire.begin`."""
         octets = render_request(request, host, port)
         connection = _Connection(self._scheduler.clock, request.scheme, host, port, timeout, self._reach)
 
@@ -57,7 +60,7 @@ class Sockets:
 
 
 class _OverSockets(UnderWay):
-    """One exchange over sockets. Its booking is the deadline of the resolver, whose time nothing else can limit."""
+    """One exchange over sockets. Its booking is the deadline, which alone can limit the time of name resolution."""
 
     def __init__(self, scheduler: Scheduler, connection: _Connection, octets: bytes, method: str, done: Done) -> None:
         super().__init__()
@@ -68,11 +71,11 @@ class _OverSockets(UnderWay):
         work = threading.Thread(target=self._work, args=(octets, method), name=name, daemon=True)
         try:
             work.start()
-        except RuntimeError as error:  # the machine has no thread left
+        except RuntimeError as error:  # the computer has no thread left
             self._tell(error)
 
     def cancel(self) -> None:
-        """See :meth:`UnderWay.cancel`."""
+        """See `UnderWay.cancel`."""
         super().cancel()
         self._done = lambda _: None
         self._connection.break_off()
@@ -81,7 +84,7 @@ class _OverSockets(UnderWay):
         try:
             with self._connection as connection:
                 self._tell(connection.converse(octets, method))
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is what came of the exchange
+        except Exception as error:  # noqa: BLE001 - every exception is the result of the exchange
             self._tell(error)
 
     def _tell(self, result: Result) -> None:
@@ -98,7 +101,7 @@ class _OverSockets(UnderWay):
 
 
 class SocketClient(Sequential):
-    """A :class:`Transport` over TCP. ``tls`` is what the last TLS server showed, if there was one."""
+    """A `Transport` over TCP. ``tls`` is what the last TLS server presented, if there was one."""
 
     def __init__(self, clock: PassingClock, reach: Reach = DIRECTLY) -> None:
         super().__init__(clock, lambda scheduler: Sockets(scheduler, reach, self._saw))
@@ -111,18 +114,18 @@ class SocketClient(Sequential):
         self.tls = session
 
     def forwarded(self, scheme: Scheme, host: str, port: int) -> bool:
-        """Whether a proxy reads what is sent to that server, and writes it anew."""
+        """Whether a proxy reads the requests to that server and writes them again."""
         return scheme == "http" and self._reach.proxy_for(scheme, host, port) is not None
 
     def converse(
         self, host: str, port: int, messages: Sequence[bytes], timeout: float, scheme: Scheme = "http"
     ) -> list[HttpReply]:
-        """Send bytes as they are on one connection, each when the reply to the one before is there; the replies.
+        """Send raw requests on one connection, each after the reply to the previous one. Return the replies.
 
-        For requests that no :class:`HttpRequest` stands for: HTTP/1.0 without Host, chunked bodies, two in a row.
+        For requests that `HttpRequest` cannot express: HTTP/1.0 without Host, chunked bodies, two in a row.
 
         Raises:
-            ConnectFailed, ConnectionLost, DeadlineExceeded, MalformedHttp: see :mod:`mfp_sim.shared.errors`.
+            ConnectFailed, ConnectionLost, DeadlineExceeded, MalformedHttp: see `mfp_sim.shared.errors`.
         """
         replies: list[HttpReply] = []
         made = _Connection(self._clock, scheme, host, port, timeout, self._reach)
@@ -131,7 +134,7 @@ class SocketClient(Sequential):
         try:
             with made as connection:
                 for octets in messages:
-                    if replies and replies[-1].ends:  # whoever waits for it to happen waits for nothing
+                    if replies and replies[-1].ends:  # no further reply can come
                         raise ConnectionLost(
                             f"{place_of(host, port)} announced the end of the connection with its reply"
                         )
@@ -142,7 +145,7 @@ class SocketClient(Sequential):
         return replies
 
     def break_off(self) -> None:
-        """Let every :meth:`converse` that is under way in another thread fail now."""
+        """Make every `converse` in progress in another thread fail now."""
         with self._lock:
             under_way = tuple(self._conversing)
         for connection in under_way:
@@ -150,7 +153,7 @@ class SocketClient(Sequential):
 
 
 class _Connection:
-    """A connection to ``host:port``, made on entering; everything on it is under one deadline."""
+    """A connection to ``host:port``, made on entering. One deadline covers everything on it."""
 
     def __init__(self, clock: Clock, scheme: Scheme, host: str, port: int, timeout: float, reach: Reach) -> None:
         self.host, self._port, self._scheme, self._reach = host, port, scheme, reach
@@ -179,7 +182,7 @@ class _Connection:
         return self
 
     def _open(self, host: str, port: int, where: str) -> None:
-        """A TCP connection to the first address that takes one."""
+        """Open a TCP connection to the first address that accepts one."""
         try:
             addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError):
@@ -210,12 +213,12 @@ class _Connection:
         """Send a request's bytes and read the reply.
 
         Raises:
-            ConnectFailed, ConnectionLost, DeadlineExceeded, MalformedHttp: see :mod:`mfp_sim.shared.errors`.
+            ConnectFailed, ConnectionLost, DeadlineExceeded, MalformedHttp: see `mfp_sim.shared.errors`.
         """
         assert self._socket is not None
         source = TlsSource(self._socket, self._where, self.host) if self.tls else SocketSource(self._socket)
         try:
-            if self._broken_off:  # while it was being made: nothing is sent
+            if self._broken_off:  # broken off while connecting: send nothing
                 raise ConnectionAbortedError
             self._send(self._socket, self._addressed(octets))
         except TimeoutError:
@@ -225,7 +228,7 @@ class _Connection:
         except OSError:
             if self.tls and not self._broken_off:
                 with suppress(OSError):
-                    source.receive(1, self.deadline)  # an alert may have said why
+                    source.receive(1, self.deadline)  # an alert may say why
             raise ConnectionLost(f"{self._where} broke off the connection during the request") from None
         reply = read_reply(source, self.deadline, method, self._where)
         if self._forwarded and reply.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED and self._proxy is not None:
@@ -234,7 +237,7 @@ class _Connection:
         return reply
 
     def _send(self, connection: socket.socket, octets: bytes) -> None:
-        """Send all; not by ``sendall``, which has the time anew for each piece over TLS."""
+        """Send all bytes. Over TLS, ``sendall`` would restart the timeout for each piece."""
         left = memoryview(octets)
         while left:
             connection.settimeout(self.deadline.left())
@@ -242,13 +245,13 @@ class _Connection:
 
     @property
     def _forwarded(self) -> bool:
-        """Whether a proxy reads the requests and forwards them; over TLS it sees none of them."""
+        """Whether a proxy reads and forwards the requests; it cannot read those over TLS."""
         return self._proxy is not None and self._scheme == "http"
 
     def _addressed(self, octets: bytes) -> bytes:
-        """The request with the fields that the server and a proxy want besides; a proxy that forwards is told where to.
+        """The request with additional fields for the server and the proxy; a forwarding proxy gets the full URL.
 
-        Bytes without a request line stay as they are.
+        Bytes without a request line are unchanged.
         """
         line, _, rest = octets.partition(b"\r\n")
         words = line.split(b" ")
@@ -268,12 +271,12 @@ class _Connection:
             yield f"Proxy-Authorization: {basic(self._proxy.login)}".encode()
 
     def late(self, *, sent: bool) -> DeadlineExceeded:
-        """What an exchange ends with that is not over at the deadline."""
+        """The error of an exchange that exceeds the deadline."""
         return deadline_exceeded(self._where, self.deadline, sent=sent)
 
     def break_off(self) -> None:
-        """Let what waits on the connection fail now; from any thread."""
+        """Make every wait on the connection fail now. Any thread may call this."""
         self._broken_off = True
         if self._socket is not None:
             with suppress(OSError):
-                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)  # an SSLSocket's own would forget TLS first
+                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)  # SSLSocket.shutdown would drop TLS first

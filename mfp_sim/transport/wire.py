@@ -1,7 +1,7 @@
-"""What a wire is, and what is made of one: clients that wait, messages that are kept, the state of the network.
+"""The interface of a wire, and its adapters: a client that waits, a recorder of messages, the state of the network.
 
-Clients that do one thing after the other (conformance, tests of the carriers) have :class:`Sequential`, which lets time
-pass until the end.
+Clients that make one exchange after another (conformance, tests of the carriers) use `Sequential`, which lets time
+pass until an exchange ends.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ NetworkState: TypeAlias = Literal["up", "refused", "unreachable", "no-such-host"
 
 @dataclass
 class Spell:
-    """A time during which the network has one state; ``exchanges`` counts those that met it."""
+    """A period in which the network has one state. ``exchanges`` counts the exchanges in it."""
 
     state: NetworkState
     exchanges: int = 0
@@ -43,8 +43,8 @@ class Spell:
 class Network:
     """The state of the simulated wire in process; scenario steps change it.
 
-    ``refused``: nobody listens; ``unreachable``: no route; ``no-such-host``: the name does not resolve; ``silent``:
-    what is sent vanishes, so that connecting runs into the deadline.
+    ``refused``: no server listens; ``unreachable``: no route; ``no-such-host``: the name does not resolve; ``silent``:
+    all packets are lost, so connecting runs into the deadline.
     """
 
     def __init__(self, state: NetworkState = "up") -> None:
@@ -52,7 +52,7 @@ class Network:
 
     @property
     def state(self) -> NetworkState:
-        """The present state; setting it begins another :class:`Spell`."""
+        """The present state. Setting it begins a new `Spell`."""
         return self.spell.state
 
     @state.setter
@@ -61,35 +61,35 @@ class Network:
 
 
 class Transport(Protocol):
-    """One HTTP exchange: a request goes out, a reply or a :class:`TransportError` comes back."""
+    """One HTTP exchange: a request goes out, a reply or a `TransportError` comes back."""
 
     def exchange(self, host: str, port: int, request: HttpRequest, timeout: float) -> HttpReply:
         """Send ``request`` to ``host:port``; ``timeout`` (seconds) is one deadline over connect, send and receive.
 
         Raises:
-            ConnectFailed, ConnectionLost, DeadlineExceeded, MalformedHttp: see :mod:`mfp_sim.shared.errors`.
+            ConnectFailed, ConnectionLost, DeadlineExceeded, MalformedHttp: see `mfp_sim.shared.errors`.
         """
         ...
 
 
 EXCHANGE_LABELS: Final = ("request", "reply", "deadline")
-"""What the events of an exchange are called on the scheduler."""
+"""The labels of an exchange's events on the scheduler."""
 
 Result: TypeAlias = "HttpReply | Exception"
-"""What comes of an exchange: a reply, a :class:`TransportError`, or an exception that nobody foresaw."""
+"""The result of an exchange: a reply, a `TransportError`, or an unexpected exception."""
 
 Done: TypeAlias = Callable[[Result], None]
 """Takes the result of an exchange, within the event that ends it."""
 
 
 class UnderWay:
-    """An exchange that has begun and not ended: what happens to it next is booked."""
+    """An exchange in progress. Its next event is booked."""
 
     def __init__(self, booking: Booking | None = None) -> None:
         self.booking = booking
 
     def cancel(self) -> None:
-        """Break it off: nothing of it happens any more."""
+        """Cancel the exchange; none of its events happens any more."""
         if self.booking is not None:
             self.booking.cancel()
 
@@ -109,14 +109,16 @@ class Wire(Protocol):
 
 
 class Sequential:
-    """A :class:`Transport` on wires, for clients that do nothing else meanwhile: each exchange has a scheduler of its
-    own, on which time passes until the reply is there."""
+    """A `Transport` on a wire, for clients that only wait.
+
+    Each exchange has its own scheduler, on which time passes until the reply is there.
+    """
 
     def __init__(self, clock: PassingClock, make: Callable[[Scheduler], Wire]) -> None:
         self._clock, self._make = clock, make
 
     def exchange(self, host: str, port: int, request: HttpRequest, timeout: float) -> HttpReply:
-        """See :meth:`Transport.exchange`."""
+        """See `Transport.exchange`."""
         scheduler, ended = Scheduler(self._clock), list[Result]()
         under_way = self._make(scheduler).begin(host, port, request, timeout, ended.append)
         try:
@@ -131,13 +133,13 @@ class Sequential:
 
 
 class Overheard:
-    """Another wire, whose exchanges are kept as attachments of a recorder: what a report shows as messages."""
+    """Wraps another wire and records its exchanges as attachments, which a report shows as messages."""
 
     def __init__(self, wire: Wire, clock: Clock, recorder: Recorder) -> None:
         self._wire, self._clock, self._recorder = wire, clock, recorder
 
     def begin(self, host: str, port: int, request: HttpRequest, timeout: float, done: Done) -> UnderWay:
-        """See :meth:`Wire.begin`."""
+        """See `Wire.begin`."""
         event, begun = len(self._recorder.events) - 1, self._clock.now()
         sent = outgoing(request, host, port)
 
@@ -163,6 +165,6 @@ class _OverheardUnderWay(UnderWay):
         self._under_way, self._keep = under_way, keep
 
     def cancel(self) -> None:
-        """See :meth:`UnderWay.cancel`."""
+        """See `UnderWay.cancel`."""
         self._under_way.cancel()
         self._keep()
