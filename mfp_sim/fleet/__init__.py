@@ -1,1 +1,1 @@
-"""Many printers at once on one CA: a plan, an engine in virtual time, and what an engineer has to know of a run."""
+"""Many printers at once on one CA: a plan, an engine in virtual time, and reports of a run."""

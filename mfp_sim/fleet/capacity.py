@@ -1,4 +1,4 @@
-"""The search for the smallest CA at which no request fails, and the cliff before it."""
+"""Searches for the smallest number of CA workers with which no request fails, and shows the cliff below it."""
 
 from __future__ import annotations
 
@@ -17,23 +17,27 @@ _MOST = 4096
 
 @dataclass(frozen=True)
 class SmallestCa:
-    """``workers`` is the smallest number with which every printer's request ends and none fails, None where none of
-    those tried is enough; ``tried`` has the runs by their number of workers."""
+    """The result of the search.
+
+    ``workers`` is the smallest number with which every printer's request ends and none fails, or None if every number
+    tried is too small. ``tried`` has the runs by number of workers.
+    """
 
     workers: int | None
     tried: tuple[FleetRun, ...]
 
 
 def smallest(plan: FleetPlan, progress: Callable[[int, float], None] = lambda *_: None) -> SmallestCa:
-    """Search for it: doubled until nothing fails, then halved; one fewer and one more are looked at too, since more
-    workers need not always be better.
+    """Double the number of workers until nothing fails, then bisect.
+
+    One fewer and one more are tried too, because more workers are not always better.
 
     Args:
         plan: whose number of workers is varied.
-        progress: is handed the number that is tried, and the share of its time that has passed.
+        progress: called with the number being tried, and the share of its time that has passed.
 
     Raises:
-        UsageError: requests fail although nobody waits for a worker: workers are not what is missing.
+        UsageError: requests fail although none waits for a worker, so more workers would not help.
     """
     runs: dict[int, FleetRun] = {}
 

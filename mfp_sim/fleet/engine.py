@@ -1,8 +1,8 @@
-"""A plan in virtual time: one heap of exchanges, and for every printer a stage, a count of polls and a certificate.
+"""Runs a plan in virtual time: one heap of exchanges and, for every printer, a stage, a count of polls, a certificate.
 
-What a printer does next follows from the machine's own tables (:mod:`mfp_sim.client.stages`,
-:mod:`mfp_sim.device.polling`, :mod:`mfp_sim.device.local_time`), which are asked once for each class of printers; an
-event looks the answer up. Times are in seconds from the beginning of the plan. Deterministic for plan and seed.
+The next action of a printer follows from the printer's own tables (`mfp_sim.client.stages`, `mfp_sim.device.polling`,
+`mfp_sim.device.local_time`). They are evaluated once for each class of printers; an event looks up the result. Times
+are in seconds from the beginning of the plan. A run is deterministic for a plan and a seed.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _RESULTS: dict[str, StageResult] = {
 
 @dataclass(frozen=True)
 class Follows:
-    """What an end of an inquiry leads to: the seconds to the next poll, or the end of the request."""
+    """The consequence of an inquiry's end: the seconds to the next poll, or the end of the request."""
 
     seconds: float | None
     anew: bool = False
@@ -47,7 +47,7 @@ class Follows:
 
 
 class Behaviour:
-    """What the printers of one class do, as tables. A stage is a number; a negative one means that the inquiry ends."""
+    """The behaviour of one class of printers, as tables. Stages are numbers; a negative stage ends the inquiry."""
 
     def __init__(
         self, one: PrinterClass, zone: ZoneInfo, begins: datetime, horizon: float, statuses: Sequence[int]
@@ -62,7 +62,7 @@ class Behaviour:
         self.operation: list[int] = []
         self.after: list[list[int]] = []
         self.again: list[int] = []
-        for stage in stages:  # it grows
+        for stage in stages:  # the list grows
             self.operation.append(_OPERATIONS.get(stage.state, -1))
             self.again.append(_number(stages, stage.again(self.profile.resend)))
             row = []
@@ -96,7 +96,7 @@ class Behaviour:
         return (instant_of(local, self._zone) - self._begins).total_seconds()
 
     def next_planned(self, planned: float, now: float, issued: float | None, validity: float) -> float:
-        """The start that follows, without its adjustment, once a request has ended; ``inf`` for none."""
+        """The start that follows, without its adjustment, once a request has ended; ``inf`` if there is none."""
         profile = self.profile
         if profile.renewal_trigger == "calendar":
             place = bisect_right(self.planned, now)
@@ -115,19 +115,19 @@ class Behaviour:
         return self._begins + timedelta(seconds=seconds)
 
     def adjustment(self, draws: Draws, printer: int, planned: float) -> int:
-        """Seconds that are added to a planned start."""
+        """The seconds added to a planned start."""
         if self._adjustment is None:
             return 0
         return draws.integer(*self._adjustment, printer, occasion_of(self._since + planned))
 
     def key_time(self, draws: Draws, printer: int, exchanges: int) -> float:
-        """How long the machine takes for the key of a new transaction, after so many exchanges."""
+        """The time that the printer takes for the key of a new transaction, after a number of exchanges."""
         span = self._key_time
         return span.least + (span.width * draws.fraction(printer, exchanges * 8 + 5) if span.most else 0.0)
 
 
 def occasion_of(instant: float) -> int:
-    """The number under which the adjustment of a planned start (seconds since 1970, UTC) is drawn."""
+    """The number that identifies the draw for the adjustment of a planned start (seconds since 1970, UTC)."""
     return int(instant) * 8
 
 
@@ -138,8 +138,10 @@ def _number(stages: list[Stage], stage: Stage) -> int:
 
 
 def _result(stage: Stage, code: str) -> StageResult:
-    """What an exchange is for the stage. Whatever GetCACaps is answered with is taken; a connection that is closed
-    without a reply means something there only."""
+    """The stage result of an exchange.
+
+    Every reply to GetCACaps is accepted. Only there does a connection closed without a reply have a meaning.
+    """
     if code == "closed" and stage.state is not State.CAPS:
         return "unanswered"
     if code.startswith("http"):
@@ -151,7 +153,7 @@ _FAILURES = {"expired": FailInfo.BAD_REQUEST, "unknown": FailInfo.BAD_CERT_ID}
 
 
 def _reply(code: str) -> PollReply:
-    """What an inquiry that ended with it is for the rules of polling."""
+    """The reply, for the rules of polling, of an inquiry that ended with this code."""
     if code.startswith("http"):
         return PollReply("http", int(code.removeprefix("http ")))
     if code in _FAILURES:
@@ -163,9 +165,9 @@ def run_fleet(plan: FleetPlan, seed: int | None = None, progress: Callable[[floa
     """Run a plan.
 
     Args:
-        plan: what is run.
-        seed: instead of the plan's.
-        progress: is handed, now and then, the share of the time that has passed.
+        plan: the plan to run.
+        seed: replaces the plan's seed.
+        progress: called from time to time with the share of the time that has passed.
     """
     fleet = _Fleet(plan, plan.seed if seed is None else seed)
     fleet.go(progress)
@@ -192,24 +194,24 @@ class _Fleet:
         self.planned = array("d", (self.behaviours[one].planned[0] for one in self.of))
         self.begun = array("d", self.planned)
         self.later: list[tuple[float, int]] = []
-        """What comes after all that :meth:`go` has in hand; in any order."""
+        """The exchanges after all those that `go` holds, in any order."""
         self.tally = Tally(plan, seed)
         for printer, one in enumerate(self.of):
             self.polls[printer] = self.behaviours[one].first
             self.later.append((self._begin(printer, self.behaviours[one]), printer))
 
     def _begin(self, printer: int, behaviour: Behaviour) -> float:
-        """When the first exchange of the request that is planned reaches the CA."""
+        """The time at which the first exchange of the planned request reaches the CA."""
         at = self.planned[printer]
         at += behaviour.adjustment(self.draws, printer, at)
         self.begun[printer] = at
         return at + behaviour.key_time(self.draws, printer, self.exchanges[printer]) + self.latency
 
     def go(self, progress: Callable[[float], None]) -> None:
-        """All exchanges up to the horizon, in order of time and then of printers.
+        """Run all exchanges up to the horizon, in order of time and then of printers.
 
-        Most printers wait for days while few are busy. So the heap holds only those that are under way; the others
-        stand in a sorted list, or in another one until that is done.
+        Most printers wait for days while few are busy. The heap therefore holds only the busy printers. The others are
+        in a sorted list; later ones are collected in `later` until that list is used up.
         """
         of, behaviours, stages, exchanges = self.of, self.behaviours, self.stages, self.exchanges
         take, latency, planned, horizon = self.queue.take, self.latency, self.planned, self.horizon
@@ -244,7 +246,7 @@ class _Fleet:
                 progress(now / horizon)
 
     def _ended(self, printer: int, behaviour: Behaviour, stage: int, code: int, when: float) -> float:
-        """An inquiry has ended: when the next exchange of this printer reaches the CA; inf for never."""
+        """Handle the end of an inquiry. Return when the printer's next exchange reaches the CA; inf for never."""
         if code == ISSUED:
             self.tally.issued(printer, self.of[printer], when, when - self.begun[printer])
             return self._next(printer, behaviour, when, when)
@@ -265,7 +267,7 @@ class _Fleet:
     def _next(
         self, printer: int, behaviour: Behaviour, now: float, issued: float | None, kept: int | None = None
     ) -> float:
-        """The next automatic request. ``kept`` is the stage of the transaction that it asks about again (A-23)."""
+        """Begin the next automatic request. ``kept`` is the stage of a transaction that it asks about again (A-23)."""
         self.planned[printer] = planned = behaviour.next_planned(self.planned[printer], now, issued, self.validity)
         self.polls[printer], self.stages[printer] = behaviour.first, kept or 0
         if planned == inf:
@@ -275,5 +277,5 @@ class _Fleet:
         return self._begin(printer, behaviour)
 
     def result(self) -> FleetRun:
-        """What came of it."""
+        """The result of the run."""
         return self.tally.result(self.queue, sum(self.exchanges))

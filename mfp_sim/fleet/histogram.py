@@ -1,4 +1,4 @@
-"""Times in buckets 5 % wide: counts that add up, and percentiles of them. As JSON they are lists of pairs."""
+"""Times in buckets 5 % wide: counts that can be added, and their percentiles. In JSON they are lists of pairs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _STEP = log(1.05)
 
 
 def bucket_of(seconds: float) -> int:
-    """The bucket of a time; 0 for what is below a millisecond."""
+    """The bucket of a time; 0 for times below a millisecond."""
     return 0 if seconds < 0.001 else int(log(seconds * 1000.0) / _STEP) + 1
 
 
@@ -26,7 +26,7 @@ def seconds_of(bucket: int) -> float:
 
 
 def quantile(histogram: Mapping[int, int], share: float) -> float:
-    """The upper end of the bucket within which this share of the times lies; 0 without any."""
+    """The upper end of the bucket that this share of the times does not exceed; 0 without any times."""
     total, seen = sum(histogram.values()), 0
     for bucket in sorted(histogram):
         seen += histogram[bucket]
@@ -36,7 +36,7 @@ def quantile(histogram: Mapping[int, int], share: float) -> float:
 
 
 class Counts:
-    """Counts by number, as a list of pairs: JSON has no numbers as keys."""
+    """Counts by number, as a list of pairs, because JSON keys cannot be numbers."""
 
     def read(self, node: Node, problems: Problems, what: str) -> object:
         pairs = [problems.list(pair, f"an entry of {what}") for pair in problems.list(node, what)]

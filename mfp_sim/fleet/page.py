@@ -24,7 +24,7 @@ from mfp_sim.shared.simtime import local
 __all__ = ["FIGURES", "as_page", "label_of", "said"]
 
 _WINDOWS = 3
-"""How many waves are drawn: those that an outage met, and the greatest."""
+"""The number of waves to draw: first those during an outage, then the largest."""
 _ROUND = (60.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0, 21600.0, 43200.0, 86400.0)
 
 FIGURES: Mapping[str, str] = {
@@ -46,12 +46,12 @@ FIGURES: Mapping[str, str] = {
     "minted": "certificates issued",
     "exchanges": "exchanges",
 }
-"""What is shown of a run, in order, and what it is called."""
+"""The figures of a run, in order, with their labels."""
 _SECONDS = ("waiting_p50", "waiting_p95", "waiting_p99", "duration_p50", "duration_p99", "longest_wave")
 
 
 class Chart(NamedTuple):
-    """A drawing with its heading, and a sentence that says what to look at."""
+    """A drawing with its heading, and a sentence that explains it."""
 
     title: str
     says: str
@@ -59,12 +59,12 @@ class Chart(NamedTuple):
 
 
 def label_of(report: FleetReport, label: str) -> str:
-    """How a variation is called."""
+    """The label of a variation."""
     return label or ("the plan" if len(report.labels) > 1 else report.plan.name)
 
 
 def said(name: str, value: float) -> str:
-    """A figure as people read it."""
+    """A figure in readable form."""
     if name in _SECONDS:
         return lasting_of(value) if value else "0"
     if name in ("utilisation", "wasted_share"):
@@ -113,7 +113,7 @@ def _headline(report: FleetReport) -> str:
 
 
 def _spread_of(name: str, runs: Sequence[FleetRun]) -> str:
-    """A figure of the runs of several seeds: the middle one, and the range."""
+    """A figure over the runs of several seeds: the median and the range."""
     values = sorted(figures_of(run)[name] for run in runs)
     middle = said(name, values[len(values) // 2])
     low, high = said(name, values[0]), said(name, values[-1])
@@ -121,7 +121,7 @@ def _spread_of(name: str, runs: Sequence[FleetRun]) -> str:
 
 
 def _outcomes_of(report: FleetReport, name: str) -> dict[str, int]:
-    """The requests of a class by outcome, over all seeds of the plan itself."""
+    """The requests of a class by outcome, over all seeds of the plan without variations."""
     counted: Counter[str] = Counter()
     for run in report.of(""):
         counted.update(run.outcomes.get(name, {}))
@@ -202,8 +202,10 @@ def _zone_shift(report: FleetReport, seconds: float) -> float:
 
 
 def _windows(report: FleetReport, shades: Sequence[Shade]) -> list[tuple[float, float, float]]:
-    """The spans that are drawn in detail, from, to, and where in them something begins: waves that an outage met, then
-    the greatest, in order of time."""
+    """The spans to draw in detail, in order of time: start, end, and the point where the wave or outage begins.
+
+    Waves during an outage are chosen first, then the largest.
+    """
     waves = report.of("")[0].waves
     met = [wave for wave in waves if any(wave.begins < shade.ends and shade.begins < wave.ends for shade in shades)]
     others = sorted((wave for wave in waves if wave not in met), key=lambda wave: -wave.peak)
@@ -220,12 +222,12 @@ def _windows(report: FleetReport, shades: Sequence[Shade]) -> list[tuple[float, 
 
 
 def _line(counted: Mapping[int, int], begins: float, ends: float, factor: float) -> list[tuple[float, float]]:
-    """The counts of all bins of a span, those of none too."""
+    """The counts of all bins of a span, including empty ones."""
     return [(n * BIN, counted.get(n, 0) * factor) for n in range(int(begins // BIN), int(ends // BIN) + 1)]
 
 
 def _share(run: FleetRun, end: float) -> list[tuple[float, float]]:
-    """The percentage of printers with a certificate, wherever it changes."""
+    """The percentage of printers with a certificate, at each change."""
     held, found = 0, [(0.0, 0.0)]
     for number in sorted(run.holders):
         held += run.holders[number]
@@ -235,7 +237,7 @@ def _share(run: FleetRun, end: float) -> list[tuple[float, float]]:
 
 
 def _ticks(epoch: float, begins: float, ends: float) -> list[float]:
-    """Round times of the local clock within a span, eight at the most; ``epoch`` is where the seconds count from."""
+    """Round times of the local clock within a span, at most eight. ``epoch`` is the instant of second 0."""
     step = next((one for one in _ROUND if (ends - begins) / one <= 8), _ROUND[-1])
     first = -(-(epoch + begins) // step) * step - epoch
     return [first + n * step for n in range(int((ends - first) // step) + 1)]

@@ -1,7 +1,7 @@
-"""A fleet plan: classes of printers, the network, the CA, outages, what is compared and what is expected.
+"""A fleet plan: classes of printers, the network, the CA, outages, variations to compare, and expected limits.
 
-Read by the document layer; what a machine refuses on its screen is refused here in the machine's own words. A value
-that is not of the machine (service times, queue, outages) belongs to the plan. Knows nothing of running one.
+The document layer reads plans. A value that the printer refuses on its screen is refused here in the printer's words.
+Values outside the printer (service times, queue, outages) belong to the plan. This module does not run plans.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ __all__ = [
 ]  # fmt: skip
 
 SUFFIX = ".fleet.yaml"
-"""How the files of plans end."""
+"""The suffix of plan files."""
 URL = "http://ca.example/scep"
-"""The address that every printer of a fleet is set up for."""
+"""The address of the SCEP server in every printer's settings."""
 _PRINTERS = 1_000_000
 _NAME = Pattern("[a-z0-9]+(-[a-z0-9]+)*", "small letters, digits and single hyphens")
 _LOOKS = ("silent", "refused", "closed", "hangs", "429", "500", "502", "503", "504")
@@ -74,14 +74,14 @@ def _ascends(given: Given, problems: Problems) -> None:
 @document("", Constraint({}, _ascends), shorthand="least")
 @dataclass(frozen=True)
 class DrawnTime:
-    """A time that is drawn evenly between two, both in seconds; or always the same."""
+    """A time in seconds, drawn uniformly between two limits or always the same."""
 
     least: Annotated[float, Duration(), Doc("the shortest time; by itself, the time")] = 0.0
     most: Annotated[float | None, Duration(), Doc("the longest time")] = None
 
     @property
     def width(self) -> float:
-        """Seconds between the shortest and the longest."""
+        """The seconds between the shortest and the longest time."""
         return 0.0 if self.most is None else self.most - self.least
 
 
@@ -97,7 +97,7 @@ _PLACES = {
 
 
 def _is_a_machine(given: Given, problems: Problems) -> None:
-    """What the machine refuses on its screen cannot be in a plan either."""
+    """Report each value that the printer would refuse on its screen."""
     values = given.values
     if "profile" in given.keys and "profile" not in values:
         return
@@ -134,7 +134,7 @@ def _whole(timeout: int | None, model: Profile) -> int:
 @document("a class of printers", Constraint({}, _is_a_machine))
 @dataclass(frozen=True)
 class PrinterClass:
-    """Printers that one administrator has set up alike."""
+    """Printers with the same settings."""
 
     name: Annotated[str, _NAME, Doc("of the class")]
     count: Annotated[int, Within(1, _PRINTERS), Doc("the number of printers")]
@@ -166,7 +166,7 @@ class PrinterClass:
 
     @property
     def polls(self) -> Polling | None:
-        """Polling as the machine has it."""
+        """Polling, as the printer's own settings."""
         return None if self.polling is None else Polling(self.polling.count, self.polling.minutes)
 
     def auto_request(self, key: KeySettings) -> AutoRequestSettings:
@@ -188,7 +188,7 @@ class PrinterClass:
 @document("the network")
 @dataclass(frozen=True)
 class NetworkPlan:
-    """Between printers and CA."""
+    """The network between printers and CA."""
 
     latency: Annotated[float, Duration(), Doc("each way")] = 0.002
     loss: Annotated[float, Share(), Doc("the share of requests that are lost on the way")] = 0.0
@@ -200,7 +200,7 @@ Times = Annotated[tuple[Annotated[float, Duration()], ...], Length(1)]
 @document("the service times")
 @dataclass(frozen=True)
 class ServiceTimes:
-    """How long one worker of the CA takes for a request: a list of times that are equally likely."""
+    """The time that one worker of the CA takes for a request: a list of equally likely times."""
 
     caps: Annotated[Times, Doc("times that are equally likely", "GetCACaps")] = (0.0003,)
     ca_cert: Annotated[Times, Doc("the same", "GetCACert")] = (0.0003,)
@@ -232,7 +232,7 @@ class PendingPlan:
 @document("the CA", apart("service", "measured"))
 @dataclass(frozen=True)
 class CaPlan:
-    """What serves the fleet."""
+    """The CA of the fleet."""
 
     workers: Annotated[int, Within(1, 10_000), Doc("the number of requests served at once")] = 1
     service: Annotated[ServiceTimes, Doc("how long a request takes")] = field(default_factory=ServiceTimes)
@@ -250,7 +250,7 @@ class CaPlan:
 @document("an outage")
 @dataclass(frozen=True)
 class Outage:
-    """A time in which the CA does not serve, and what that looks like to a printer."""
+    """A period in which the CA does not serve requests, and how that looks to a printer."""
 
     begins: Annotated[datetime, LocalTime(), Doc("in the plan's time zone", "from")]
     lasts: Annotated[float, Duration(), Doc("how long", "for")]
@@ -267,7 +267,7 @@ class Outage:
 @document("a variation", some("changes nothing", hint="name what differs: adjust, polling, workers …"))
 @dataclass(frozen=True)
 class Variation:
-    """The plan with something else in every class of printers, or at the CA."""
+    """A change to the plan, in every class of printers or at the CA."""
 
     adjust: bool | None = None
     every_days: Annotated[int | None, Duration(86400, "days"), Doc(key="every")] = None
@@ -278,7 +278,7 @@ class Variation:
 
     @property
     def label(self) -> str:
-        """The changes in words, as they are written."""
+        """The changes, as written in the plan."""
         written = cast("dict[str, object]", record_of(Variation).write(self))
         return ", ".join(f"{key}: {_said(value)}" for key, value in written.items())
 
@@ -292,7 +292,7 @@ def _said(value: object) -> str:
 @document("what is expected", some("has no expectation"))
 @dataclass(frozen=True)
 class Limits:
-    """Limits of the result; the exit code is 1 beyond them."""
+    """Limits of the result; if one is exceeded, the exit code is 1."""
 
     failed: Annotated[int | None, Within(0), Doc("requests that end in Error, at most")] = None
     lost: Annotated[int | None, Within(0), Doc("printers without a valid certificate at the end, at most")] = None
@@ -304,7 +304,7 @@ class Limits:
 
 
 def _is_a_load(given: Given, problems: Problems) -> None:
-    """A rate that comes to an end, and a target without a login, which reports would show."""
+    """Check that a rate has an end, and that the target has no login, which reports would show."""
     rate, timeout = given.values.get("rate"), given.values.get("timeout")
     if rate is not None and not 0 < rate <= 10_000:
         problems.add(given.keys["rate"], "rate has to be above 0 and at most 10000 a second")
@@ -320,7 +320,7 @@ def _is_a_load(given: Given, problems: Problems) -> None:
 @document("the load", Constraint({}, _is_a_load))
 @dataclass(frozen=True)
 class LoadPlan:
-    """What ``mfp-sim load`` does at a real server; careful unless the plan says otherwise."""
+    """The load that ``mfp-sim load`` puts on a real server; the defaults are careful."""
 
     target: Annotated[str, Doc("the URL of the SCEP server")] = ""
     rate: Annotated[float | None, Doc("enrolments started per second, even if others still run")] = 5.0
@@ -343,7 +343,7 @@ def _names_differ(given: Given, problems: Problems) -> None:
 
 
 def _varies_a_machine(given: Given, problems: Problems) -> None:
-    """Each variation has to be something that the machines take."""
+    """Check that the printers accept each variation."""
     classes, variations = given.values.get("printers", ()), given.values.get("compare", ())
     for number, variation in enumerate(variations):
         if variation in variations[:number]:
@@ -365,7 +365,7 @@ def _varies_a_machine(given: Given, problems: Problems) -> None:
 @document("a fleet plan", Constraint({}, _names_differ), Constraint({}, _varies_a_machine))
 @dataclass(frozen=True)
 class FleetPlan:
-    """All that decides a run; ``name`` and ``why`` are for people."""
+    """Everything that determines a run; ``name`` and ``why`` are for people."""
 
     format: Annotated[int, Scalar(Problems.version, {"const": 1})]
     name: Annotated[str, _NAME, Doc("of the plan")]
@@ -383,7 +383,7 @@ class FleetPlan:
 
     @property
     def begins(self) -> datetime:
-        """The instant at which the first printer asks, or would without its adjustment."""
+        """The instant of the first printer's first request, without adjustment."""
         return min(instant_of(one.start, self.zone_of(one)) for one in self.printers)
 
     def zone_of(self, one: PrinterClass) -> ZoneInfo:
@@ -392,7 +392,7 @@ class FleetPlan:
 
     @property
     def total(self) -> int:
-        """How many printers there are."""
+        """The number of printers."""
         return sum(one.count for one in self.printers)
 
     def seconds_at(self, local: datetime) -> float:
@@ -405,13 +405,13 @@ def load_plan(path: Path) -> FleetPlan:
 
     Raises:
         UsageError: the file cannot be read.
-        DocumentError: all its mistakes.
+        DocumentError: lists all its mistakes.
     """
     return _plan(load(path))
 
 
 def plans_of(paths: Iterable[Path]) -> list[Path]:
-    """The files of plans among these paths, and in directories and those below them."""
+    """The plan files among these paths, and in these directories and their subdirectories."""
     return [
         file
         for path in paths
@@ -421,7 +421,7 @@ def plans_of(paths: Iterable[Path]) -> list[Path]:
 
 
 def read_plan(text: str, file: str = "<text>") -> FleetPlan:
-    """The plan of a text; ``file`` is the name that errors begin with."""
+    """The plan in a text. Errors begin with the name ``file``."""
     return _plan(load_text(text, file))
 
 
@@ -450,7 +450,7 @@ def _class(one: PrinterClass, variation: Variation) -> PrinterClass:
 
 
 def varied(plan: FleetPlan, variation: Variation) -> FleetPlan:
-    """The plan under a variation."""
+    """The plan with a variation applied."""
     ca = {name: value for name, value in _given(variation).items() if name in _OF_CA}
     return replace(
         plan, printers=tuple(_class(one, variation) for one in plan.printers), ca=replace(plan.ca, **ca), compare=()

@@ -1,7 +1,7 @@
-"""The CA of a fleet: so many workers behind one queue, outages, requests that wait for approval. No messages.
+"""The CA of a fleet: a number of workers behind one queue, outages, and requests that wait for approval.
 
-A request is served in the order of arrival, and when it will be done is known on arrival: an exchange is one event.
-Times are in seconds from the beginning of the plan.
+It has no messages. Requests are served in order of arrival, and the end of each is known on arrival, so an exchange is
+one event. Times are in seconds from the beginning of the plan.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ __all__ = [
 
 TAKEN, CLOSED, PENDING, ISSUED, LOST, UNANSWERED, EXPIRED, UNKNOWN = range(8)
 CODES = ("taken", "closed", "pending", "issued", "lost", "unanswered", "expired", "unknown")
-"""What comes of an exchange: ``expired`` is a FAILURE for the challenge password, ``unknown`` one for a CertPoll
-about a request that never arrived. A code beyond these is an HTTP status of :attr:`CaQueue.statuses`."""
+"""The results of an exchange. ``expired`` is a FAILURE for the challenge password, ``unknown`` one for a CertPoll
+about a request that never arrived. A higher code is an HTTP status in `CaQueue.statuses`."""
 CAPS, CA_CERT, SUBMIT, POLL = range(4)
 BIN = 10.0
-"""Seconds of a bin of what is counted over time."""
+"""The width in seconds of the bins for counts over time."""
 _UNKNOWN, _WAITS, _DONE = range(3)
 _MASK = (1 << 64) - 1
 
 
 class Draws:
-    """Chance of a fleet by printer and occasion, so that no printer's draws depend on another's, nor on a variation.
+    """Random numbers by printer and occasion: a printer's draws depend neither on other printers nor on a variation.
 
-    A generator for each printer would cost more than all else that happens in an exchange; this is splitmix64.
+    A generator for each printer would take more time than the rest of an exchange; this is splitmix64.
     """
 
     def __init__(self, seed: int) -> None:
@@ -47,7 +47,7 @@ class Draws:
         return x ^ x >> 31
 
     def fraction(self, printer: int, occasion: int) -> float:
-        """From 0 up to, and without, 1."""
+        """From 0 up to, but not including, 1."""
         return (self.number(printer, occasion) >> 11) / 9007199254740992.0
 
     def integer(self, low: int, high: int, printer: int, occasion: int) -> int:
@@ -56,7 +56,7 @@ class Draws:
 
 
 class CaQueue:
-    """The CA and the way to it."""
+    """The CA and the network to it."""
 
     def __init__(self, plan: FleetPlan, draws: Draws) -> None:
         ca = plan.ca
@@ -72,37 +72,37 @@ class CaQueue:
         self._outages = deque((begins, begins + lasts, looks) for begins, lasts, looks in outages)
         self._troubled = bool(self._outages or self._loss)
         self._waiting: deque[float] = deque()
-        # by printer: what the CA knows of its transaction, and when that is approved
+        # by printer: the state of its transaction at the CA, and when that is approved
         self._known, self._approved = bytearray(plan.total), [0.0] * (plan.total if ca.pending else 0)
         self.asked: Counter[int] = Counter()
         """Requests that were sent, by bin."""
         self.unserved: Counter[int] = Counter()
-        """Those of them that no worker took: an outage, a loss, or a full queue met them."""
+        """The requests among them that no worker served, because of an outage, a loss or a full queue."""
         self.queue: Counter[int] = Counter()
-        """The most that waited at once, by bin."""
+        """The largest number of requests that waited at once, by bin."""
         self._waits: Counter[int] = Counter()
         self.busy = self.wasted = 0.0
-        """Seconds of work, and those of them for printers that had given up."""
+        """Seconds of work, and how many of them were for printers that had given up."""
         self.minted = self.at_once = 0
-        """Certificates, and requests that did not wait for a worker."""
+        """The number of certificates, and of requests that did not wait for a worker."""
 
     def _status(self, status: int) -> int:
         return len(CODES) + self.statuses.index(status)
 
     def forget(self, printer: int) -> None:
-        """What this printer asks next is another transaction."""
+        """Forget the printer's transaction; its next request begins another one."""
         self._known[printer] = _UNKNOWN
 
     def take(
         self, now: float, timeout: float, operation: int, printer: int, number: int, planned: float
     ) -> tuple[int, float]:
-        """What comes of a request that arrives now, and when the printer knows.
+        """The result of a request that arrives now, and the time at which the printer has it.
 
         Args:
-            timeout: of the exchange, which began a latency ago.
+            timeout: of the exchange, which began one latency ago.
             operation: CAPS, CA_CERT, SUBMIT or POLL.
             number: of the exchange, for its draws.
-            planned: the start of the request without its adjustment, from which the challenge password counts.
+            planned: the unadjusted start of the request, at which the validity of the challenge password begins.
         """
         self.asked[int(now // BIN)] += 1
         latency, free = self._latency, self._free
@@ -134,7 +134,7 @@ class CaQueue:
         return code, ends + latency
 
     def _queues(self, now: float, begins: float) -> bool:
-        """Count a request that has to wait; whether the queue is full for it."""
+        """Count a request that has to wait. Return whether the queue is full."""
         waiting, bin_ = self._waiting, int(now // BIN)
         while waiting and waiting[0] <= now:
             waiting.popleft()
@@ -148,16 +148,16 @@ class CaQueue:
 
     @property
     def waits(self) -> Counter[int]:
-        """How long requests waited for a worker, by :func:`bucket_of`."""
+        """The waiting times for a worker, by `bucket_of`."""
         return self._waits + Counter({0: self.at_once})
 
     @property
     def longest(self) -> int:
-        """The most that waited at once."""
+        """The largest number of requests that waited at once."""
         return max(self.queue.values(), default=0)
 
     def _on_its_way(self, now: float, deadline: float, printer: int, number: int) -> tuple[int, float] | None:
-        """What a request meets that no worker takes; None for one that arrives."""
+        """The result of a request that does not reach a worker; None if it does."""
         met = self._outage(now, deadline) if self._outages and self._outages[0][0] <= now else None
         if met is None and self._loss and self._draws.fraction(printer, number * 8 + 1) < self._loss:
             met = UNANSWERED, deadline
@@ -183,7 +183,7 @@ class CaQueue:
                 return self._status(int(status)), now + self._latency
 
     def decide(self, now: float, operation: int, printer: int, number: int, planned: float) -> int:
-        """What the CA says to a PKIOperation that is served by ``now``: PENDING, ISSUED, EXPIRED or UNKNOWN."""
+        """The CA's reply to a PKIOperation that is served by ``now``: PENDING, ISSUED, EXPIRED or UNKNOWN."""
         known = self._known[printer]
         if known == _DONE:
             return ISSUED
@@ -205,5 +205,5 @@ class CaQueue:
 
 
 def _service(times: ServiceTimes) -> Sequence[Sequence[float]]:
-    """By operation."""
+    """The service time, by operation."""
     return times.caps, times.ca_cert, times.pki, times.poll

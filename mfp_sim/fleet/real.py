@@ -1,7 +1,7 @@
-"""A plan with real printers and real messages: the same queue, the mock behind it, and every certificate is minted.
+"""Runs a plan with real printers and real messages: the same queue, with the mock behind it, issues every certificate.
 
-The guard of the modelled engine: both have to come to the same outcomes with the same number of exchanges. The queue
-says when a request is served and whether the CA issues; printer and mock do all else.
+It verifies the modelled engine: both must give the same outcomes with the same number of exchanges. The queue decides
+when a request is served and whether the CA issues; printer and mock do everything else.
 """
 
 from __future__ import annotations
@@ -49,12 +49,12 @@ from mock_scep_server.setup import CaSetup
 __all__ = ["run_real"]
 
 _MOST = 1000
-"""The most printers that are real at once."""
+"""The largest number of real printers in a run."""
 _CHALLENGE, _HOST = "fleet", "ca.example"
 
 
 def run_real(plan: FleetPlan, seed: int | None = None, progress: Callable[[float], None] = lambda _: None) -> FleetRun:
-    """Run a plan with real messages; arguments as in :func:`~mfp_sim.fleet.engine.run_fleet`.
+    """Run a plan with real messages; the arguments are those of `run_fleet`.
 
     Raises:
         UsageError: the plan has more than a thousand printers.
@@ -67,7 +67,7 @@ def run_real(plan: FleetPlan, seed: int | None = None, progress: Callable[[float
 
 
 class _Challenges:
-    """One password, which has expired for whatever the queue says has come too late."""
+    """One challenge password, expired for each request that the queue considers too late."""
 
     wanted: ClassVar[bool] = True
 
@@ -79,14 +79,14 @@ class _Challenges:
 
 
 class _Queue(CaQueue):
-    """Remembers what was decided of the request that it takes, and when it is served."""
+    """A queue that remembers its decision on the present request, and when that is served."""
 
     decided: tuple[float, int] | None = None
 
     def asked_by(
         self, now: float, timeout: float, operation: int, printer: int, number: int, planned: float
     ) -> tuple[int, float]:
-        """See :meth:`CaQueue.take`."""
+        """See `CaQueue.take`."""
         self.decided = None
         return self.take(now, timeout, operation, printer, number, planned)
 
@@ -113,7 +113,7 @@ class _RealFleet:
             wire.switch_on(entropy)
 
     def served(self, request: HttpRequest, subject: str, decided: int | None) -> Result:
-        """What the mock says to a request that a worker has taken, made to decide as the queue did."""
+        """The mock's reply to a request that a worker has taken; the mock is made to decide as the queue did."""
         pattern, operator, now = f"*CN={subject}", self.ca.operator, self.scheduler.clock.now()
         self.challenges.expired = decided == EXPIRED
         if decided == PENDING:
@@ -129,15 +129,15 @@ class _RealFleet:
             return error
 
     def seconds(self, instant: datetime) -> float:
-        """Since the beginning of the plan."""
+        """The seconds since the beginning of the plan."""
         return (instant - self.begins).total_seconds()
 
     def instant(self, seconds: float) -> datetime:
-        """Of so many seconds from the beginning of the plan."""
+        """The instant a number of seconds after the beginning of the plan."""
         return self.begins + timedelta(seconds=seconds)
 
     def go(self, progress: Callable[[float], None]) -> None:
-        """All events up to the horizon."""
+        """Run all events up to the horizon."""
         end = self.plan.days * 86400.0
         while (due := self.scheduler.next_due()) is not None and self.seconds(due) < end:
             self.scheduler.run_next()
@@ -157,7 +157,7 @@ def _ca(plan: FleetPlan, scheduler: Scheduler, entropy: Entropy, challenges: _Ch
 
 
 class _Chance(Entropy):
-    """A printer's chance. Its adjustments are drawn as the modelled engine draws them."""
+    """A printer's random numbers. Adjustments are drawn as in the modelled engine."""
 
     def __init__(self, seed: int | None, *, stream: str, draw: Callable[[str, int, int], int]) -> None:
         super().__init__(seed, stream=stream)
@@ -172,7 +172,7 @@ class _Chance(Entropy):
 
 
 class _Rows(Recorder):
-    """Hears of each row of the status page, and keeps nothing."""
+    """A recorder that passes on each row of the status page, and stores nothing."""
 
     def __init__(self, clock: Clock, heard: Callable[[StatusRowAdded], None]) -> None:
         super().__init__(clock)
@@ -184,7 +184,7 @@ class _Rows(Recorder):
 
 
 class _FleetWire:
-    """A printer, and its way to the CA."""
+    """A printer and its wire to the CA."""
 
     def __init__(self, fleet: _RealFleet, place: int, of: int, one: PrinterClass) -> None:
         self._fleet, self._place, self._of, self._class = fleet, place, of, one
@@ -196,7 +196,7 @@ class _FleetWire:
         self._printer: Printer | None = None
 
     def switch_on(self, entropy: Entropy) -> None:
-        """Deliver the printer and set it up."""
+        """Switch on the new printer and enter its settings."""
         serial, fleet = f"SIM{self._place:05}", self._fleet
         outside = Outside(
             scheduler=fleet.scheduler,
@@ -218,7 +218,7 @@ class _FleetWire:
 
     @property
     def _planned(self) -> float:
-        """The planned start of the present request, in seconds."""
+        """The planned start of the present request, in seconds from the beginning of the plan."""
         assert self._printer is not None
         planned = self._printer.machine.state.planned
         assert planned is not None
@@ -232,8 +232,7 @@ class _FleetWire:
             self._fleet.tally.failed(self._place, self._of, now, str(row.details))
 
     def begin(self, host: str, _port: int, request: HttpRequest, timeout: float, done: Done) -> UnderWay:
-        """See :meth:`~mfp_sim.transport.wire.Wire.begin`: the request leaves when the key for it is there, and arrives
-        after a latency."""
+        """See `Wire.begin`: the request leaves when its key is ready, and arrives one latency later."""
         fleet, number, under_way = self._fleet, self.exchanges, UnderWay()
         scheduler, operation = fleet.scheduler, _operation(request)
         self.exchanges += 1
@@ -270,7 +269,7 @@ class _FleetWire:
         return under_way
 
     def _key_time(self, number: int) -> float:
-        """Seconds that the machine needs for the key of a new transaction; none for one that it has."""
+        """The seconds that the printer needs for the key of a new transaction; 0 if it has the key."""
         assert self._printer is not None
         current = self._printer.requests.current
         assert current is not None

@@ -1,7 +1,7 @@
-"""The report of a fleet: the plan and its runs as one JSON document, which adds up, and CSV for other programs.
+"""The report of a fleet: the plan and its runs as one JSON document, which can be merged, and CSV for other programs.
 
-What follows from the runs (figures, advice, what was not met) is written beside them, and reckoned anew when a report
-is read.
+The report also has what follows from the runs (figures, advice, unmet expectations). Reading a report computes that
+again.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _CAP = 256 * 1024 * 1024
 @document("a fleet report", exchanged=True, later=True)
 @dataclass(frozen=True)
 class FleetReport:
-    """A plan and its runs, those of the plan itself and those of its variations."""
+    """A plan and its runs, with and without variations."""
 
     format: Annotated[int, Scalar(Problems.version, {"const": 1})]
     plan: FleetPlan
@@ -46,22 +46,22 @@ class FleetReport:
     found: Annotated[int | None, Doc("the smallest number of workers with which no request fails")] = None
 
     def of(self, label: str) -> tuple[FleetRun, ...]:
-        """The runs of a variation, or of the plan itself."""
+        """The runs of a variation, or of the plan without variations."""
         return tuple(run for run in self.runs if run.label == label)
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The variations that were run, the plan itself first."""
+        """The variations that were run; the plan without variations is first."""
         return tuple(dict.fromkeys(run.label for run in self.runs))
 
     @property
     def advice(self) -> tuple[Advice, ...]:
-        """What an engineer has to know."""
+        """The advice for the engineer."""
         return advice_on(self.plan, self.of(""))
 
     @property
     def unmet(self) -> tuple[str, ...]:
-        """What the plan expects and a run of it does not keep, each once."""
+        """The expectations that a run of the plan did not meet, each once."""
         return tuple(dict.fromkeys(text for run in self.of("") for text in unmet(self.plan, run)))
 
 
@@ -108,8 +108,8 @@ def read_report(path: Path) -> FleetReport:
     """A report from a file.
 
     Raises:
-        UsageError: it cannot be read, is not JSON, or has variations only.
-        DocumentError: it is not a report of a fleet.
+        UsageError: it cannot be read, is not JSON, or has only variations.
+        DocumentError: it is not a fleet report.
     """
     report = read_json(FleetReport, json_of(path, _CAP, "give what mfp-sim fleet --json or --report wrote"), str(path))
     if not report.of(""):
@@ -118,10 +118,10 @@ def read_report(path: Path) -> FleetReport:
 
 
 def merged(reports: Sequence[tuple[str, FleetReport]]) -> FleetReport:
-    """The runs of several reports of one plan; each comes with the name of its file.
+    """Merge the runs of several reports of one plan; each report has the name of its file.
 
     Raises:
-        UsageError: they are of different plans, or a run is in two of them.
+        UsageError: their plans differ, or two of them have the same run.
     """
     first_name, first = reports[0]
     seen: dict[tuple[str, int], str] = {}
@@ -137,7 +137,7 @@ def merged(reports: Sequence[tuple[str, FleetReport]]) -> FleetReport:
 
 
 def as_csv(report: FleetReport) -> str:
-    """What is counted over time: a line for each run and each bin in which something happens."""
+    """The counts over time: one line for each run and each bin that is not empty."""
     text = io.StringIO()
     lines = csv.writer(text, lineterminator="\n")
     lines.writerow(("variation", "seed", "time", "requests", "unserved", "queue", "certificates"))

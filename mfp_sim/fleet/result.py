@@ -1,4 +1,4 @@
-"""What came of a run: outcomes, waiting, certificates over time; as values that add up, and as JSON.
+"""The result of a run: outcomes, waiting, certificates over time, as values that can be added and as JSON.
 
 Times are in seconds from the beginning of the plan, counts over time in bins of ten seconds. A percentile is the upper
 end of a bucket 5 % wide.
@@ -25,20 +25,20 @@ __all__ = ["DAY", "SUCCESSFUL", "FleetRun", "Tally"]
 SUCCESSFUL = "successful"
 DAY = 86400.0
 _QUIET = 3600.0
-"""Seconds without a request after which what comes is another wave."""
+"""The seconds without a request after which a new wave begins."""
 
 
 @dataclass(frozen=True)
 class Wave:
-    """Requests that come together: from the first to the last (seconds), and how many at once at the most."""
+    """A group of requests close in time: its first and last second, and its peaks."""
 
     begins: float
     ends: float
     requests: int
     peak: float
-    """Requests a second, in the busiest bin."""
+    """Requests per second in the busiest bin."""
     longest: int
-    """The most that waited for a worker at once."""
+    """The largest number that waited for a worker at once."""
 
 
 @document("a run", exchanged=True, later=True)
@@ -75,12 +75,12 @@ class FleetRun:
 
     @property
     def requests(self) -> int:
-        """Requests for a certificate that ended."""
+        """The number of completed certificate requests."""
         return sum(self.by_outcome.values())
 
     @property
     def by_outcome(self) -> Counter[str]:
-        """Requests by outcome, whatever the class."""
+        """Requests by outcome, over all classes."""
         total: Counter[str] = Counter()
         for counted in self.outcomes.values():
             total.update(counted)
@@ -88,26 +88,26 @@ class FleetRun:
 
     @property
     def failed(self) -> int:
-        """Requests that ended without a certificate."""
+        """The number of requests that ended without a certificate."""
         return self.requests - self.by_outcome[SUCCESSFUL]
 
     @property
     def utilisation(self) -> float:
-        """The share of the time of all workers in which they worked, in the time of the waves."""
+        """The share of the workers' time, during the waves, in which they worked."""
         time = sum(wave.ends - wave.begins for wave in self.waves)
         return min(1.0, self.busy / (self.workers * time)) if time else 0.0
 
     @property
     def wasted_share(self) -> float:
-        """The share of the CA's work that was for printers that had given up."""
+        """The share of the CA's work done for printers that had given up."""
         return self.wasted / self.busy if self.busy else 0.0
 
     def waiting(self, share: float) -> float:
-        """Seconds that at most this share of requests waited longer than, for a worker of the CA."""
+        """The waiting time for a worker of the CA, in seconds, at this quantile."""
         return quantile(self.waits, share)
 
     def duration(self, share: float) -> float:
-        """Seconds from the start of a request to its certificate, for this share of those that got one."""
+        """The seconds from the start of a request to its certificate, at this quantile of the successful requests."""
         return quantile(self.took, share)
 
     @property
@@ -129,7 +129,7 @@ class FleetRun:
 
 
 class Tally:
-    """Counts while a run goes on. A printer needs a certificate from the end of its first request on."""
+    """Counts during a run. A printer needs a certificate from the end of its first request."""
 
     def __init__(self, plan: FleetPlan, seed: int) -> None:
         self._plan, self._seed = plan, seed
@@ -143,7 +143,7 @@ class Tally:
         self._without = 0.0
 
     def issued(self, printer: int, of: int, now: float, took: float) -> None:
-        """A printer has registered a certificate, which is valid from now on."""
+        """Count a registered certificate, which is valid from now."""
         self._successes[of] += 1
         self._took[bucket_of(took)] += 1
         if self._until[printer] < now:
@@ -154,13 +154,13 @@ class Tally:
         self._until[printer] = now + self._validity
 
     def failed(self, printer: int, of: int, now: float, detail: str) -> None:
-        """A request has ended in Error."""
+        """Count a request that has ended in Error."""
         self._failures[of, detail] += 1
         if self._until[printer] == inf:
             self._until[printer] = now
 
     def _lapse(self, printer: int, now: float) -> None:
-        """Count the time without a valid certificate up to now."""
+        """Add the time without a valid certificate up to now."""
         until = self._until[printer]
         if until >= now:
             return

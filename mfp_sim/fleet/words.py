@@ -1,4 +1,4 @@
-"""The advice about a run, in sentences, with the setting that would change it."""
+"""Writes the advice about a run: sentences, each with a setting to change."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["Advice", "advice_on", "lasting_of", "unmet"]
 
 @dataclass(frozen=True)
 class Advice:
-    """One sentence, and what to change; ``weight`` is ``bad`` for what cost certificates, ``warn`` for what may."""
+    """One sentence, and what to change; ``weight`` is ``bad`` if certificates were lost, ``warn`` if they may be."""
 
     weight: Literal["bad", "warn", "good"]
     text: str
@@ -25,7 +25,7 @@ class Advice:
 
 
 def lasting_of(seconds: float) -> str:
-    """A length of time in its two largest units: ``31 min 30 s``."""
+    """A duration in its two largest units: ``31 min 30 s``."""
     if seconds < 1:
         return f"{seconds * 1000:.0f} ms"
     left, parts = round(seconds), []
@@ -37,7 +37,7 @@ def lasting_of(seconds: float) -> str:
 
 
 def advice_on(plan: FleetPlan, runs: Sequence[FleetRun]) -> tuple[Advice, ...]:
-    """What the runs of the plan itself show, what cost most first; ``runs`` are those of different seeds."""
+    """The advice from the runs of the plan without variations, most costly first. ``runs`` have different seeds."""
     found = [*_outages(plan, runs), *_approvals(plan, runs), *_challenges(plan, runs)]
     found += [*_overload(plan, runs), *_herd(plan, runs), *_waste(runs), *_periods(plan, runs)]
     order = ("bad", "warn", "good")
@@ -64,12 +64,12 @@ def advice_on(plan: FleetPlan, runs: Sequence[FleetRun]) -> tuple[Advice, ...]:
 
 
 def _waits(one: PrinterClass, outage: Outage) -> float:
-    """Seconds for which a request that meets the outage waits in vain."""
+    """The seconds that a request waits in vain during the outage."""
     return one.seconds if outage.looks in ("silent", "hangs") else 0.0
 
 
 def patience(one: PrinterClass, outage: Outage) -> float:
-    """Seconds from a first attempt within the outage to the end of the last poll."""
+    """The seconds from a first attempt during the outage to the end of the last poll."""
     waits = _waits(one, outage)
     profile, polling = one.model, one.polls
     polls, spent = counted_at_first(polling, profile), waits
@@ -80,7 +80,7 @@ def patience(one: PrinterClass, outage: Outage) -> float:
 
 
 def _outages(plan: FleetPlan, runs: Sequence[FleetRun]) -> Iterator[Advice]:
-    """Outages that a printer of a class may meet with its first attempt, and that last until its last poll has left."""
+    """Advice on outages that can include both the first attempt and the last poll of a printer of a class."""
     for outage in plan.outages:
         begins = plan.seconds_at(outage.begins)
         ends = begins + outage.lasts
@@ -101,7 +101,7 @@ def _outages(plan: FleetPlan, runs: Sequence[FleetRun]) -> Iterator[Advice]:
 
 
 def _starts(plan: FleetPlan, one: PrinterClass) -> list[float]:
-    """The planned starts within the plan of a class that goes by the calendar; of others the first."""
+    """The planned starts of a class during the plan; only the first if it does not follow the calendar."""
     from mfp_sim.fleet.engine import Behaviour  # noqa: PLC0415
 
     horizon = plan.days * DAY
@@ -109,7 +109,7 @@ def _starts(plan: FleetPlan, one: PrinterClass) -> list[float]:
 
 
 def _spread(one: PrinterClass) -> tuple[float, float]:
-    """Seconds from a planned start to the first attempt, at the least and at the most."""
+    """The shortest and the longest time in seconds from a planned start to the first attempt."""
     least, most = one.model.adjustment_range if one.adjust else (0, 0)
     return least + one.key_time.least, most + one.key_time.least + one.key_time.width
 
@@ -132,7 +132,7 @@ def _afterwards(one: PrinterClass) -> str:
 
 
 def _longer(one: PrinterClass, outage: Outage, needed: float) -> str:
-    """Polling that would outlast it, within what the model takes."""
+    """Polling settings that would outlast the outage, within the model's ranges."""
     profile = one.model
     if outage.looks.isdecimal() and profile.http_errors_that_poll == "none":
         return "make the outage a failing connection: this model polls only then"
@@ -175,7 +175,7 @@ def _challenges(plan: FleetPlan, runs: Sequence[FleetRun]) -> Iterator[Advice]:
 
 
 def _overload(plan: FleetPlan, runs: Sequence[FleetRun]) -> Iterator[Advice]:
-    """Requests that ended without a reply, where no outage can be the cause."""
+    """Advice on requests that ended without a reply, if an outage cannot be the cause."""
     unheard = _count(runs, "top-error")
     if not unheard or plan.outages or plan.network.loss:
         return
@@ -223,7 +223,7 @@ def _periods(plan: FleetPlan, runs: Sequence[FleetRun]) -> Iterator[Advice]:
         if one.model.renewal_trigger != "calendar" or one.every_days is None:
             continue
         if not one.every_days * DAY <= plan.ca.validity < 2 * one.every_days * DAY:
-            continue  # below one period it is not failures that leave them without
+            continue  # with less than one period, a certificate is missing even without failures
         gap = 2 * one.every_days * DAY - plan.ca.validity
         text = (
             f"A request of class {one.name} that fails is repeated {one.every_days} d later, and a certificate is "
@@ -234,7 +234,7 @@ def _periods(plan: FleetPlan, runs: Sequence[FleetRun]) -> Iterator[Advice]:
 
 
 def _unended(plan: FleetPlan, runs: Sequence[FleetRun]) -> Iterator[Advice]:
-    """Printers of which the run shows nothing: silence is not approval."""
+    """Advice on printers without a completed request, about which the run shows nothing."""
     unended = max(run.unended for run in runs)
     if unended:
         told = f"{unended:,} printers had not ended their first request after {plan.days} d"
@@ -243,7 +243,7 @@ def _unended(plan: FleetPlan, runs: Sequence[FleetRun]) -> Iterator[Advice]:
 
 
 def _gaps(plan: FleetPlan, runs: Sequence[FleetRun]) -> Iterator[Advice]:
-    """Certificates that end before the next request, although none fails."""
+    """Advice on certificates that expire before the next request, even if no request fails."""
     validity = plan.ca.validity
     for one in plan.printers if any(run.lacking or run.lost for run in runs) else ():
         if one.model.renewal_trigger != "calendar" or not (starts := _starts(plan, one)):
@@ -261,11 +261,11 @@ def _gaps(plan: FleetPlan, runs: Sequence[FleetRun]) -> Iterator[Advice]:
             yield Advice("bad", text, f"every: {shorter}d, or a validity of {2 * every}d" if shorter else "")
 
 
-# --- what was expected ------------------------------------------------------------------------------------
+# --- expectations ---------------------------------------------------------------------------------------
 
 
 def unmet(plan: FleetPlan, run: FleetRun) -> tuple[str, ...]:
-    """What the plan expects and a run does not keep, a sentence each."""
+    """The expectations of the plan that a run did not meet, one sentence each."""
     limits = plan.expect
     if limits is None:
         return ()

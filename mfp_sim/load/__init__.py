@@ -1,1 +1,1 @@
-"""Real enrolments at a real server, at a rate, by Locust: its throughput, and whether the run is valid."""
+"""Real enrolments at a real server at a given rate, by Locust: its throughput, and whether the run is valid."""

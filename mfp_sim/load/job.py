@@ -1,7 +1,7 @@
-"""What a load run is: the values that every process of it is handed, and who may be loaded.
+"""The job of a load run: the values that every process gets, and the check of which servers may be loaded.
 
-A job is handed on as a file that only its owner may read; the challenge password, and how the server is reached, are in
-no file, but in the environment of the processes.
+Processes get the job as a file that only its owner can read. The challenge password and the settings to reach the
+server are never in a file, but in the environment of the processes.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ __all__ = [
 ]  # fmt: skip
 
 JOB, CHALLENGE, REACH = "MFP_SIM_LOAD_JOB", "MFP_SIM_LOAD_CHALLENGE", "MFP_SIM_LOAD_REACH"
-"""The variables of the environment with the job's file, with the challenge password, and with :func:`handed_on`."""
+"""The environment variables with the job's file, with the challenge password, and with `handed_on`."""
 
 
 @document("a load job", exchanged=True)
 @dataclass(frozen=True)
 class LoadJob:
-    """One run. ``rate`` is in enrolments a second over all workers, None for ``clients`` that enrol one after the
-    other; ``ramp`` and ``timeout`` are in seconds; ``keys`` is a file of key pairs; the file ``result`` takes what came
-    of it; with ``insecure`` the server's TLS certificate is not checked."""
+    """One run. ``rate`` is in enrolments a second over all workers; None for ``clients`` with one enrolment after
+    another; ``ramp`` and ``timeout`` are in seconds; ``keys`` is a file of key pairs; the run writes
+    its result to the file ``result``; with ``insecure`` the server's TLS certificate is not checked."""
 
     url: str
     certificates: Annotated[int, Within(1)]
@@ -58,51 +58,51 @@ class LoadJob:
 
     @property
     def longest(self) -> float:
-        """Seconds after which the run has to be over whatever happens."""
+        """The seconds after which the run must be over in any case."""
         rate = self.rate or 0.2
         return self.ramp + self.certificates / rate + 2 * self.timeout + 30
 
 
 def write_job(job: LoadJob, file: Path) -> None:
-    """Write a job for the processes of this machine."""
+    """Write a job for the processes on this computer."""
     file.touch(mode=0o600)
     file.write_text(json.dumps(record_of(LoadJob).write(job)), "utf-8")
 
 
 def read_job(file: Path) -> LoadJob:
-    """Read it again."""
+    """Read a job that `write_job` wrote."""
     return read_json(LoadJob, json.loads(file.read_text("utf-8")), str(file))
 
 
 def handed_on(reach: Reach) -> str:
-    """How the server is reached, for other processes: directly, whatever proxies there are."""
+    """The settings to reach the server, for other processes, which connect directly even if a proxy is configured."""
     return json.dumps({**asdict(reach), "proxies": ()}, default=lambda file: str(file.absolute()))
 
 
 def reach_handed_on(text: str) -> Reach:
-    """Read it again."""
+    """Read the settings that `handed_on` wrote."""
     told = json.loads(text)
     files = {name: Path(told[name]) for name in ("ca", "certificate", "key") if told[name]}
     return Reach(**{**told, **files, "proxies": (), "fields": tuple((name, value) for name, value in told["fields"])})
 
 
 def asked_of(job: LoadJob) -> list[object]:
-    """What the master's job and those of its workers have to have in common, whatever machine they are on."""
+    """The values that the master's job and its workers' jobs must have in common, on every computer."""
     return [job.url, job.certificates, job.workers, job.rate, job.clients, job.ramp, job.timeout, job.insecure]
 
 
 def share_of(total: int, worker: int, workers: int) -> int:
-    """The part of ``total`` that worker number ``worker`` (from 0) has: all parts together are ``total``."""
+    """The part of ``total`` for worker number ``worker`` (from 0). All parts add up to ``total``."""
     return total // workers + (worker < total % workers)
 
 
 def refuse_strangers(
     url: Url, *, allowed: bool, resolve: Callable[[str, int], Sequence[str]] | None = None
 ) -> tuple[str, ...]:
-    """The addresses of a server, all of which have to be of this machine unless it is ``allowed`` to load others.
+    """The addresses of a server. All must belong to this computer, unless loading others is ``allowed``.
 
     Raises:
-        UsageError: one of them is not, or the name does not resolve.
+        UsageError: an address belongs to another computer, or the name does not resolve.
     """
     try:
         addresses = (resolve or _resolved)(url.host, url.port)

@@ -1,9 +1,9 @@
-"""What Locust runs: a master that gathers, and workers that enrol. Not imported by the product, but named to Locust.
+"""The file that Locust runs: a master that adds up results, and workers that enrol. Only Locust imports it.
 
-Each worker has one dispatcher. With a rate it begins an enrolment whenever one is due, whether others are over or not
-(an open load); without one its clients enrol one after the other. Messages are made and read in threads, so that the
-loop is free to keep time; counts go to the master as messages of our own. Locust must not be imported before its
-monkey-patching has been done, and this module is loaded after that.
+Each worker has one dispatcher. With a rate it begins each enrolment when it is due, even if others still run (an open
+load); without a rate, each of its clients makes one enrolment after another. Threads make and read messages, so the
+event loop keeps time. Counts go to the master as custom messages. Locust must be imported after its monkey-patching,
+and this module is loaded after that.
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ T = TypeVar("T")
 
 TOLD, DONE, FAILED = "mfp-sim-counts", "mfp-sim-done", "mfp-sim-failed"
 _EVERY = 0.5
-"""Seconds between two messages of a worker."""
+"""The seconds between two messages of a worker."""
 _ENOUGH, _FAILURES, _IN_A_ROW = 20, 0.05, 10
-"""After so many ends, a greater share of failures ends the run; and so does a number of failures in a row."""
+"""After ``_ENOUGH`` ends, a larger share of failures ends the run. So do ``_IN_A_ROW`` failures in a row."""
 
 job, reach = read_job(Path(os.environ[JOB])), reach_handed_on(os.environ[REACH])
 clock = SystemClock()
@@ -57,7 +57,7 @@ threads = ThreadPool(2)
 
 
 def _apart(call: Callable[..., T], *arguments: object) -> T:
-    """Call in a thread, while the loop goes on."""
+    """Call in a thread while the event loop continues."""
     result: T = threads.apply(call, arguments)
     return result
 
@@ -77,7 +77,7 @@ class Worker:
         self._stopped: str | None = None
 
     def run(self) -> None:
-        """All of it, up to the last end."""
+        """Run all enrolments, and wait for the last to end."""
         try:
             refuse_strangers(job.target, allowed=job.allowed)
             self._prepare()
@@ -97,7 +97,7 @@ class Worker:
         self._send(DONE, {"worker": self._number, "stopped": self._stopped, "asked": asked_of(job)})
 
     def _prepare(self) -> None:
-        """Keys and certification requests, before the first arrival."""
+        """Make keys and certification requests before the first arrival."""
         challenge = os.environ.get(CHALLENGE)
         for number, key in enumerate(_apart(read_keys, Path(job.keys), self._first, self._share), self._first):
             made = _apart(lambda key=key, number=number: enrolment_of(
@@ -106,14 +106,14 @@ class Worker:
             self._ready.append(made)
         self._ready.reverse()
 
-    # --- when ---------------------------------------------------------------------------------------------
+    # --- arrivals ------------------------------------------------------------------------------------------
 
     def _one_after_the_other(self) -> None:
         while self._ready and self._stopped is None:
             self._enrol(self._ready.pop(), None)
 
     def _as_they_are_due(self, rate: float) -> None:
-        """Arrivals by chance, with the mean rate, which rises evenly over the ramp."""
+        """Begin enrolments at random intervals with the mean rate, which rises linearly during the ramp."""
         begun, due, going = clock.now(), 0.0, []
         while self._ready and self._stopped is None:
             passed = min(1.0, max(0.05, due / job.ramp)) if job.ramp else 1.0
@@ -142,7 +142,7 @@ class Worker:
         self._end(_slug(outcome), serial, outcome.error if isinstance(outcome, Lost) else None)
 
     def _outcome(self, enrolment: Enrolment, waited: list[float]) -> Outcome:
-        """What comes of it; ``waited`` takes the seconds of each exchange, all else being the generator's own time."""
+        """The outcome. ``waited`` collects the seconds of each exchange; the rest is the generator's own time."""
         target, transport = job.target, SocketClient(clock, reach)
         transaction = ClientTransaction(
             enrolment,
@@ -179,7 +179,7 @@ class Worker:
         elif self._ends >= _ENOUGH and self._failures > _FAILURES * self._ends:
             self._stopped = f"{self._failures} of {self._ends} enrolments of a worker failed, the last with {said}"
 
-    # --- what the master hears ----------------------------------------------------------------------------
+    # --- reports to the master -------------------------------------------------------------------------
 
     def _tell(self) -> None:
         while True:
@@ -211,7 +211,7 @@ def _slug(outcome: Outcome) -> str:
 
 
 class Master:
-    """Adds up what the workers say, and writes the result."""
+    """Adds up the counts of the workers, and writes the result."""
 
     def __init__(self, runner: Any) -> None:
         self._runner = runner
@@ -219,14 +219,14 @@ class Master:
         self._stopped: str | None = None
 
     def told(self, message: Any) -> None:
-        """Counts of a worker."""
+        """Add the counts of a worker."""
         self._gathered.add(message.data)
         Path(job.result).with_suffix(".progress").write_text(
             f"{self._gathered.outcomes.total()} {self._gathered.outcomes[ISSUED]}\n", "utf-8"
         )
 
     def done(self, message: Any) -> None:
-        """A worker has come to its end."""
+        """Handle the end of a worker."""
         self._done.add(message.data["worker"])
         self._stopped = self._stopped or message.data["stopped"]
         if message.data["asked"] != asked_of(job):
@@ -235,20 +235,20 @@ class Master:
             gevent.spawn(self._runner.quit)
 
     def failed(self, message: Any) -> None:
-        """A worker could not begin."""
+        """Handle a worker that could not begin."""
         self._stopped = f"worker {message.data['worker']}: {message.data['error']}"
 
     def watch(self) -> None:
-        """End when a worker is gone, or has stopped: the rest would be another load."""
+        """End the run if a worker is gone or has stopped, because the remaining load would differ."""
         while True:
             gevent.sleep(_EVERY)
             if len(self._runner.clients.missing) or self._stopped is not None:
-                gevent.sleep(2 * _EVERY)  # what is on its way is counted too
+                gevent.sleep(2 * _EVERY)  # messages in transit are counted too
                 self._runner.quit()
                 return
 
     def write(self) -> None:
-        """The result, into the job's file."""
+        """Write the result to the job's file."""
         result = self._gathered.result(job, done=len(self._done), stopped=self._stopped)
         told: Any = record_of(LoadResult).write(result)
         told["all_serials"] = self._gathered.serials
@@ -256,22 +256,22 @@ class Master:
 
 
 class Dispatcher(User):
-    """One for each worker."""
+    """The dispatcher of a worker."""
 
     @task
     def all_of_it(self) -> None:
-        """What this worker has to do, once: Locust begins a task anew that returns or raises."""
+        """Run the worker's enrolments once. Locust restarts a task that returns or raises."""
         runner: Any = self.environment.runner
         try:
             Worker(runner, runner.worker_index).run()
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is not begun anew
+        except Exception as error:  # noqa: BLE001 - after any exception, the task must not restart
             runner.send_message(FAILED, {"worker": runner.worker_index, "error": f"{type(error).__name__}: {error}"})
         while True:  # until the master ends the run
             gevent.sleep(3600)
 
 
 def begin(environment: Environment, **_: object) -> None:
-    """Make the process a master, or leave it the worker that it is."""
+    """Make the process a master; otherwise it remains a worker."""
     runner = environment.runner
     if isinstance(runner, MasterRunner):
         master = Master(runner)

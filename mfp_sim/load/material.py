@@ -1,6 +1,6 @@
 """Key pairs made in advance, and the enrolments made from them.
 
-A key pair takes a quarter of a second of a core; making it during the load would measure the generator.
+A key pair takes a quarter of a second of CPU time; generating it during the load would measure the generator.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ _BEGIN = b"-----BEGIN PRIVATE KEY-----"
 
 
 def make_keys(count: int, bits: int, file: Path, jobs: int, told: Callable[[int], None]) -> None:
-    """Generate key pairs into a file that only its owner may read; ``told`` hears how many are there.
+    """Generate key pairs into a file that only its owner can read; `told` is called with the number so far.
 
     Raises:
-        UsageError: the file is there already, or cannot be written.
+        UsageError: the file exists already, or cannot be written.
     """
     try:
         handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -48,7 +48,7 @@ def make_keys(count: int, bits: int, file: Path, jobs: int, told: Callable[[int]
             for number, pem in enumerate(pool.map(_one, [bits] * count), 1):
                 out.write(pem)
                 told(number)
-    except BaseException as error:  # Ctrl-C, a full disk: what is there is not what was asked for
+    except BaseException as error:  # Ctrl-C, a full disk: the file is incomplete
         file.unlink(missing_ok=True)
         if isinstance(error, OSError):
             raise UsageError(f"cannot write {file}: {error.strerror}") from None
@@ -61,10 +61,10 @@ def _one(bits: int) -> bytes:
 
 
 def read_keys(file: Path, first: int, count: int) -> list[RSAPrivateKey]:
-    """``count`` key pairs of a file, from number ``first`` on.
+    """Read ``count`` key pairs of a file, starting at number ``first``.
 
     Raises:
-        UsageError: it cannot be read, has fewer, or something else in it.
+        UsageError: it cannot be read, has too few key pairs, or has other content.
     """
     try:
         pems = [_BEGIN + part for part in file.read_bytes().split(_BEGIN)[1:]]
@@ -87,7 +87,7 @@ def _loaded(pem: bytes, file: Path) -> RSAPrivateKey:
 
 
 def enrolment_of(key: RSAPrivateKey, name: str, *, challenge: str | None, entropy: Entropy, now: datetime) -> Enrolment:
-    """What is needed to ask for one certificate under a common name."""
+    """The material to request one certificate for a common name."""
     subject = x509.name(("CN", name))
     return Enrolment(
         key=key,

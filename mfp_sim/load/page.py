@@ -1,4 +1,4 @@
-"""The report of a load run as one HTML page: what it found, and the charts that the page of a fleet has too."""
+"""The report of a load run as one HTML page: its findings, and the same charts as on the page of a fleet."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ _SHARES = (0.5, 0.95, 0.99)
 
 
 class LoadFinding(NamedTuple):
-    """A sentence on a run; ``bad`` where the exit code is 1 for it."""
+    """A sentence about a run; ``bad`` if it makes the exit code 1."""
 
     bad: bool
     text: str
 
 
 def asked_of_server(result: LoadResult) -> str:
-    """What the run was."""
+    """The load that the run was to put on the server."""
     how = f"{result.rate:g} a second" if result.rate else f"{result.clients} clients, one enrolment after another"
     return f"{result.server}: {result.sent} enrolments, {how}, by {result.workers} worker{'s' * (result.workers > 1)}"
 
 
 def name_of(operation: str) -> str:
-    """An operation as people read it."""
+    """The readable name of an operation."""
     return "the whole enrolment" if operation == ENROLMENT else operation
 
 
 def times_of(result: LoadResult, operation: str) -> dict[str, str]:
-    """Within which time 50, 95 and 99 of 100 were done."""
+    """The times within which 50, 95 and 99 of 100 operations were done."""
     return {f"p{share * 100:.0f}": lasting_of(result.time(operation, share)) for share in _SHARES}
 
 
 def findings_of(result: LoadResult) -> Iterator[LoadFinding]:
-    """What has to be known of a run before its figures are believed."""
+    """The findings to read before relying on the figures of a run."""
     if result.serials != result.distinct:
         named = ", ".join(result.duplicates[:3])
         yield LoadFinding(
@@ -102,7 +102,7 @@ def _over_time(result: LoadResult) -> Drawing:
 
 
 def _second(second: float) -> str:
-    """A place of the axis of time."""
+    """A position on the time axis."""
     return lasting_of(second) if second else "0"
 
 

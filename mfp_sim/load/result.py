@@ -1,6 +1,6 @@
-"""What came of a load run: counts that add up, from own messages and not from a load generator's table; and its truth.
+"""The result of a load run, and whether it is valid. Its counts can be added; they come from our own messages.
 
-Times of exchanges are kept in buckets 5 % wide, as those of a fleet are.
+Times of exchanges are kept in buckets 5 % wide, like those of a fleet.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ __all__ = ["ENROLMENT", "ISSUED", "Gathered", "LoadResult", "load_schema", "read
 
 ENROLMENT, ISSUED = "enrolment", "issued"
 _LATE = 0.1
-"""Seconds: an open load whose requests come later than that, in 5 of 100 enrolments, is not the one that was asked
-for. They are late where an enrolment begins late, and where messages wait for a thread that makes or reads them."""
+"""In seconds: if 5 of 100 enrolments of an open load are later than this, it is not the requested load.
+An enrolment is late if it begins late, or if its messages wait for a thread that makes or reads them."""
 _CAP = 256 * 1024 * 1024
 """The largest result that is read, in bytes."""
 _NAMED = 20
-"""How many serial numbers that came twice are named."""
+"""The number of repeated serial numbers to list."""
 
 
 @document("the machine", exchanged=True, later=True)
 @dataclass(frozen=True)
 class GeneratorMachine:
-    """Where the load came from."""
+    """The computer that generated the load."""
 
     cores: int
     processor: str
@@ -50,12 +50,12 @@ class GeneratorMachine:
 
     @classmethod
     def here(cls) -> GeneratorMachine:
-        """This one."""
+        """The present computer."""
         return cls(os.cpu_count() or 1, _processor(), platform.platform(terse=True), platform.python_version())
 
 
 def _processor() -> str:
-    """The processor's name, where the system tells it."""
+    """The processor's name, if the system reports it."""
     try:
         lines = Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines()
     except OSError:
@@ -101,31 +101,31 @@ class LoadResult:
 
     @property
     def issued(self) -> int:
-        """Enrolments that got a certificate."""
+        """The number of enrolments that got a certificate."""
         return self.outcomes.get(ISSUED, 0)
 
     @property
     def failed(self) -> int:
-        """Enrolments that ended otherwise; those that wait for approval are no failures."""
+        """The number of enrolments that ended without one. Those that wait for approval are not failures."""
         return sum(count for outcome, count in self.outcomes.items() if outcome not in (ISSUED, "pending"))
 
     @property
     def per_second(self) -> float:
-        """Certificates a second."""
+        """Certificates per second."""
         return self.issued / self.seconds if self.seconds else 0.0
 
     def time(self, operation: str, share: float) -> float:
-        """Seconds within which this share of an operation was done."""
+        """The seconds within which this share of an operation's exchanges was done."""
         return quantile(self.operations.get(operation, {}), share)
 
     @property
     def late(self) -> float:
-        """Seconds by which 95 of 100 enrolments were late at the most, by the generator's own fault."""
+        """The delay in seconds, caused by the generator itself, that 95 of 100 enrolments did not exceed."""
         return quantile(self.lateness, 0.95)
 
     @property
     def invalid(self) -> tuple[str, ...]:
-        """Why the run shows nothing about the server, a sentence each; empty for a run that does."""
+        """The reasons why the run is not valid, one sentence each; empty for a valid run."""
         found = []
         if self.late > _LATE:
             found.append(
@@ -143,7 +143,7 @@ class LoadResult:
 
 @dataclass
 class Gathered:
-    """What is counted while a run goes on; two of them add up."""
+    """The counts during a run; two of them can be added."""
 
     outcomes: Counter[str] = field(default_factory=Counter)
     operations: dict[str, Counter[int]] = field(default_factory=dict)
@@ -156,21 +156,21 @@ class Gathered:
     last: float = 0.0
 
     def began(self, at: float) -> None:
-        """An enrolment begins. Instants are in seconds since 1970."""
+        """Count the beginning of an enrolment. Instants are in seconds since 1970."""
         self.sent += 1
         self.first = min(self.first, at)
         self._second(at)[0] += 1
 
     def delayed(self, late: float) -> None:
-        """An enrolment took so many seconds longer, from when it was due, than the server let it wait."""
+        """Count the delay of an enrolment: its time since it was due, except the time spent waiting for the server."""
         self.lateness[bucket_of(late)] += 1
 
     def took(self, operation: str, seconds: float) -> None:
-        """An exchange, or a whole enrolment, is over."""
+        """Count the time of an exchange, or of a whole enrolment."""
         self.operations.setdefault(operation, Counter())[bucket_of(seconds)] += 1
 
     def ended(self, at: float, outcome: str, serial: str | None = None) -> None:
-        """An enrolment is over."""
+        """Count the end of an enrolment."""
         self.outcomes[outcome] += 1
         self.last = max(self.last, at)
         self._second(at)[1 if outcome == ISSUED else 2] += outcome != "pending"
@@ -181,7 +181,7 @@ class Gathered:
         return self.seconds.setdefault(int(at), [0, 0, 0])
 
     def message(self) -> dict[str, Any]:
-        """All that was counted, as a message to the master; counting begins anew."""
+        """The counts as a message to the master. Counting then begins at zero."""
         told = {
             "outcomes": dict(self.outcomes),
             "operations": {name: list(counts.items()) for name, counts in self.operations.items()},
@@ -197,7 +197,7 @@ class Gathered:
         return told
 
     def add(self, told: Mapping[str, Any]) -> None:
-        """Count what another one's :meth:`message` says."""
+        """Add the counts of another object's `message`."""
         self.outcomes.update(told["outcomes"])
         for name, counts in told["operations"].items():
             self.operations.setdefault(name, Counter()).update(dict(counts))
@@ -229,10 +229,10 @@ class Gathered:
 
 
 def service_of(result: LoadResult) -> ServiceTimes:
-    """How long a request takes, for the CA of a fleet plan: twenty times of each operation that are equally likely.
+    """The service times for the CA of a fleet plan: twenty equally likely times for each operation.
 
     Raises:
-        UsageError: the run was not of one client, whose requests wait for nobody, or is invalid.
+        UsageError: the run is invalid, or had more than one client, so requests may have waited for each other.
     """
     if result.rate is not None or result.clients > 1 or result.invalid or result.failed or result.stopped:
         text = "service times need a valid run with one client, without a rate and without failures"
@@ -260,6 +260,6 @@ def read_result(file: Path) -> LoadResult:
 
     Raises:
         UsageError: it cannot be read, or is not JSON.
-        DocumentError: it is not a result of a load run.
+        DocumentError: it is not the result of a load run.
     """
     return read_json(LoadResult, json_of(file, _CAP, "give the load.json of mfp-sim load --report"), str(file))
