@@ -1,1 +1,1 @@
-"""A run as values (``model``), and what is made from them: console, HTML, JSON, JUnit, Markdown, GitHub."""
+"""Reports of a run: its values (`model`), and the formats: console, HTML, JSON, JUnit, Markdown, GitHub."""

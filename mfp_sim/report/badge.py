@@ -1,4 +1,4 @@
-"""The grade and the day of a conformance run as a small SVG, for a README; it names no font or file of elsewhere."""
+"""The grade and the date of a conformance run as a small SVG for a README. It refers to no other font or file."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ __all__ = ["as_badge"]
 _COLOURS = {"A": "#16703b", "B": "#4a6b0a", "C": "#8a5a00", "D": "#a04000", "E": "#b3261e", "F": "#8c1d18"}
 _PLAIN = "#566273"
 _LETTER, _MARGIN, _HEIGHT = 7, 10, 20
-"""Pixels of a letter at 11 pixels, beside the text, and from top to bottom."""
+"""In pixels: the width of a letter at size 11, the space beside the text, and the height of the badge."""
 
 
 def as_badge(report: RunReport) -> str:
-    """The picture; without a grade it says so in grey. Security failures are named, and red, whatever the grade."""
+    """The badge. A run without a grade is shown in grey. Security failures are named, in red, for every grade."""
     insecure = any(entry.name == SECURITY and entry.verdict == "fail" for entry in report.conclusions)
     letter = report.grade.letter if report.grade is not None else ""
     begun = report.provenance.begun[:10]

@@ -1,6 +1,6 @@
-"""Charts as drawings: curves over time with shaded spans, and bars of shares. Colours belong to the style sheet.
+"""Charts as drawings: curves over time with shaded spans, and bars of shares. The style sheet decides the colours.
 
-A curve is drawn with the least and the greatest value of each column of pixels, so that no peak is lost.
+A curve is drawn with the lowest and the highest value of each column of pixels, so no peak is lost.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 66.0, 26.0, 30.0, 34.0
 
 @dataclass(frozen=True)
 class Curve:
-    """A name, and points in order; ``stepped``: a value holds until the next one."""
+    """A named curve with its points in order. In a `stepped` curve, a value holds until the next point."""
 
     name: str
     points: Sequence[tuple[float, float]]
@@ -28,7 +28,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Shade:
-    """A span of the horizontal axis that is shaded, and what for."""
+    """A shaded span of the horizontal axis, and what the shading means."""
 
     begins: float
     ends: float
@@ -44,7 +44,7 @@ class _Axis:
     logarithmic: bool = False
 
     def place(self, value: float) -> float:
-        """The pixel of a value."""
+        """The position of a value, in pixels."""
         low, high, value = self.low, self.high, min(max(value, self.low), self.high)
         if self.logarithmic:
             low, high, value = log10(low), log10(high), log10(value)
@@ -61,7 +61,7 @@ class _Axis:
 
 
 def _round_step(rough: float) -> float:
-    """The least of 1, 2, 5 times a power of ten that is not below ``rough``."""
+    """The smallest 1, 2 or 5 times a power of ten that is at least `rough`."""
     if rough <= 0:
         return 1.0
     power = 10.0 ** floor(log10(rough))
@@ -82,14 +82,14 @@ def curves(
     """Curves over one axis.
 
     Args:
-        label: what there is to see, in words.
+        label: what the chart shows, in words.
         found: the curves; the first is drawn on top.
-        unit: of the values.
-        time: names a place of the horizontal axis.
+        unit: the unit of the values.
+        time: gives the name of a place on the horizontal axis.
         shades: spans behind the curves.
-        logarithmic: whether the vertical axis is; what is below its lowest value is drawn at the bottom.
-        ticks: places of the horizontal axis that are named.
-        highest: the end of the vertical axis, where that is not the greatest value.
+        logarithmic: whether the vertical axis is logarithmic; values below its lowest one are drawn at the bottom.
+        ticks: the places on the horizontal axis that have a name.
+        highest: the end of the vertical axis, if it is not the highest value.
     """
     drawing = Drawing(_WIDTH, _HEIGHT, label)
     xs = [x for curve in found for x, _ in curve.points]
@@ -130,7 +130,7 @@ def _vertical(values: Sequence[float], logarithmic: bool, highest: float | None)
 
 
 def _columns(curve: Curve, across: _Axis, up: _Axis) -> list[tuple[float, float]]:
-    """The points in pixels, no more than two to a column where a curve has only values of its own."""
+    """The points in pixels; at most two per column if the curve has only values of its own."""
     columns: dict[int, list[float]] = {}
     placed: list[tuple[float, float]] = []
     for x, y in curve.points:
@@ -147,11 +147,11 @@ def _columns(curve: Curve, across: _Axis, up: _Axis) -> list[tuple[float, float]
 
 
 def bars(label: str, rows: Sequence[tuple[str, Sequence[tuple[str, str, int]]]]) -> Drawing:
-    """One bar a row, divided by shares.
+    """One bar per row, divided into shares.
 
     Args:
-        label: what there is to see, in words.
-        rows: the name of each row, and of its parts the name, the class of colour, and the count.
+        label: what the chart shows, in words.
+        rows: the name of each row, with the name, the CSS class and the count of each of its parts.
     """
     drawing = Drawing(_WIDTH, 12 + 44.0 * len(rows), label)
     for number, (name, parts) in enumerate(rows):

@@ -1,4 +1,4 @@
-"""Compares two conformance runs, cause by cause: what was fixed, what is new, worse or better.
+"""Compares two conformance runs by cause, and reports what was fixed, and what is new, worse or better.
 
 A cause counts as fixed only if the checks that showed it pass in the later run.
 """
@@ -20,7 +20,7 @@ def compared(earlier: RunReport, later: RunReport) -> RunComparison:
     """What changed from the earlier run to the later one.
 
     Raises:
-        UsageError: one of them is no conformance run, or of a version that told no causes.
+        UsageError: a run is not a conformance run, or comes from a version that did not report causes.
     """
     for report, which in ((earlier, "earlier"), (later, "later")):
         if report.grade is None:
@@ -59,7 +59,7 @@ def _change(
     looked_at_before: Callable[[str], bool],
     verdicts: Mapping[str, str],
 ) -> CauseChange | None:
-    """One cause; None where it is as it was."""
+    """The change of one cause; None if it has not changed."""
     entry = now or was
     assert entry is not None
     before, after = _places(was), _places(now)
@@ -88,5 +88,5 @@ def _change(
 
 
 def _places(entry: CauseReport | None) -> Mapping[str, str]:
-    """The verdict of each check that shows it."""
+    """The verdict of each check that shows the cause."""
     return {place.check: place.verdict for place in entry.places} if entry is not None else {}

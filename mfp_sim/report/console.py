@@ -1,4 +1,4 @@
-"""The run for a person at a terminal: one line per scenario, failures, how to reproduce them, a summary."""
+"""The report at a terminal: one line per scenario, the failures, how to reproduce them, and a summary."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["Console"]
 _MARKS = {"passed": ("pass", "32"), "failed": ("FAIL", "31"), "error": ("ERR ", "31"), "skipped": ("skip", "33")}
 """The mark of each outcome, and its colour."""
 _LAST = 8
-"""How many lines of what came before a failure are told; the report and ``mfp-sim show`` have them all."""
+"""How many events before a failure are shown; the report and `mfp-sim show` have all of them."""
 
 
 class Console:
@@ -31,7 +31,7 @@ class Console:
         self._progress = ""
 
     def progress(self, done: int, total: int, name: str) -> None:
-        """Where a long run stands; on a terminal only."""
+        """Show the progress of a long run, only on a terminal."""
         if self.terminal:
             self.clear()
             self._progress = f"[{done}/{total}] {name}"[:78]
@@ -39,18 +39,18 @@ class Console:
             self._stream.flush()
 
     def clear(self) -> None:
-        """Take the line of progress away."""
+        """Remove the progress line."""
         if self._progress:
             self._stream.write("\r" + " " * len(self._progress) + "\r")
             self._progress = ""
 
     def line(self, text: str = "") -> None:
-        """One line; control characters that a server sent are shown, not obeyed."""
+        """Print one line. Control characters from a server are made visible, so they cannot control the terminal."""
         self.clear()
         self._stream.write(visible(text) + "\n")
 
     def scenario(self, scenario: ScenarioReport) -> None:
-        """A scenario's line; where something did not hold, what, after what, and how to see it again."""
+        """Print the line of a scenario; after a failure also what failed, the preceding events and the command."""
         self._outcome(scenario)
         if scenario.failures:
             self._before(scenario)
@@ -71,7 +71,7 @@ class Console:
             self.line(f"          got       {failure.got}")
 
     def _before(self, scenario: ScenarioReport) -> None:
-        """What the printer and the CA did last, before the step that failed first."""
+        """The last things that the printer and the CA did before the first failed step."""
         told = _told(scenario, before=min(failure.step for failure in scenario.failures))
         if told:
             self.line(f"      preceding events{f', the last {_LAST}' if len(told) > _LAST else ''}")
@@ -99,7 +99,7 @@ class Console:
             )
 
     def findings(self, report: RunReport) -> None:
-        """The grade, the verdict in words, the three things to do next, and what else there is, by class."""
+        """Print the grade, the verdict in words, the three things to do next, and the other findings by class."""
         if report.grade is None:
             return
         self.line()
@@ -120,7 +120,7 @@ class Console:
             self.line(f"policy     {policy} more that depend on the server's configuration: see the report")
 
     def baseline(self, report: RunReport) -> None:
-        """How the run differs from its file of expected failures, a line for each id."""
+        """Print how the run differs from its file of expected failures, one line per id."""
         baseline = report.provenance.baseline
         if baseline is not None:
             for words, names in (
@@ -132,7 +132,7 @@ class Console:
                     self.line(f"baseline   {name}: {words}")
 
     def story(self, scenario: ScenarioReport) -> None:
-        """The scenario step by step, with what the printer and the CA did in between."""
+        """Print the scenario step by step, with what the printer and the CA did in between."""
         self.line(f"{scenario.name}: {scenario.why}")
         self.line(f"seed {scenario.seed}; {scenario.file}; times are in {scenario.timezone}")
         for at, text in _told(scenario):
@@ -142,7 +142,7 @@ class Console:
 
 
 def _told(scenario: ScenarioReport, *, before: int = 0) -> list[tuple[str, str]]:
-    """Local time and words of each event that says something to a person, up to the step ``before``; 0: all."""
+    """The local time and the words of each event that has words, up to the step `before`; 0 for all."""
     zone = zone_named(scenario.timezone)
 
     def clock(at: datetime) -> str:
@@ -155,7 +155,7 @@ def _told(scenario: ScenarioReport, *, before: int = 0) -> list[tuple[str, str]]
 
 
 def _lines(row: StoryRow, clock: Callable[[datetime], str]) -> Iterator[tuple[int, datetime, str]]:
-    """A row in words, two of them for an exchange: the index of the event, the instant, and the text."""
+    """A row in words: the index of the event, the instant, and the text. An exchange gives two lines."""
     name, text = row.printer or "printer", row.words(clock)
     if row.kind == "step":
         yield row.event, row.at, text

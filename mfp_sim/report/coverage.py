@@ -1,7 +1,7 @@
-"""Entry x scenario x verdict: which statements a run has shown, with stated and assumed ones separate.
+"""The coverage of a run: which statements it has shown, by entry, scenario and verdict; stated and assumed separately.
 
-Made from the catalogues and from scenario reports; runs nothing. ``planned`` entries cannot be shown yet, and name what
-they wait for.
+It is made from the catalogues and from scenario reports; it runs nothing. An entry that is `planned` cannot be shown
+yet, and names what it waits for.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ SOURCES = {"manual": "MFP-", "rfc": "SCEP-", "field": "F-"}
 @exchanged
 @dataclass(frozen=True)
 class CoveringScenario:
-    """One scenario that covers an entry. ``assumes`` are the assumptions that it rests on; ``basis`` is ``said``,
-    ``assumed`` or ``not-examined``, as in :class:`~mfp_sim.report.model.ScenarioReport`."""
+    """One scenario that covers an entry. ``assumes`` are the assumptions that it depends on; ``basis`` is ``said``,
+    ``assumed`` or ``not-examined``, as in ``ScenarioReport``."""
 
     name: str
     outcome: str
@@ -47,7 +47,7 @@ class CoveringScenario:
 @exchanged
 @dataclass(frozen=True)
 class CoverageRow:
-    """One entry. ``basis`` is said, assumed (a statement whose reading rests on assumptions) or field."""
+    """One entry. ``basis`` is said, assumed (a statement whose reading depends on assumptions) or field."""
 
     id: str
     title: str
@@ -62,7 +62,7 @@ class CoverageRow:
 
     @property
     def verdict(self) -> str:
-        """``FAIL`` when one of its scenarios failed or is an error, else ``pass``, ``planned`` or ``none``."""
+        """`FAIL` if one of its scenarios failed or is an error, else `pass`, `planned` or `none`."""
         outcomes = {shown.outcome for shown in self.scenarios}
         if outcomes & {"failed", "error"}:
             return "FAIL"
@@ -77,7 +77,7 @@ class CoverageRow:
 
 
 def entries_of(prefix: str = "") -> tuple[Statement, ...]:
-    """The entries of the manual, the RFC and the field whose id begins like this, in the catalogues' order."""
+    """The entries of the manual, the RFC and the field whose ids begin with `prefix`, in the catalogues' order."""
     entries: tuple[Statement, ...] = (*requirements().values(), *field_failures().values())
     return tuple(entry for entry in entries if entry.id.startswith(prefix))
 
@@ -115,13 +115,13 @@ def covered(scenarios: Sequence[ScenarioReport]) -> tuple[CoverageRow, ...]:
 
 
 def reason_of(row: CoverageRow) -> str | None:
-    """Why no scenario shows an entry: what it waits for, or whose matter it is instead."""
+    """Why no scenario shows an entry: what it waits for, or what shows it instead."""
     failure = field_failures().get(row.id)
     return failure.elsewhere if failure else row.planned and f"waits for {row.planned}"
 
 
 def markdown_of(rows: Sequence[CoverageRow]) -> str:
-    """The rows as a table for a page."""
+    """The rows as a Markdown table."""
     lines = ["| entry | what it says | basis | verdict | scenarios |", "| --- | --- | --- | --- | --- |"]
     for row in rows:
         told = ", ".join(f"{shown.name} ({shown.outcome})" for shown in row.scenarios) or reason_of(row) or "none"

@@ -1,7 +1,7 @@
-"""The two drawings of a story as shapes with places: sequence diagram and time line; ``svg`` writes them.
+"""The two drawings of a story, as shapes with coordinates: the sequence diagram and the time line.
 
-Owns geometry: pixels, widths of letters, what is compressed and what is left out. Colours belong to the style sheet, by
-class. Every gap that is not drawn to scale is drawn as a gap, with its length in words.
+Owns the geometry: pixels, widths of letters, what is compressed and what is left out. `svg` writes the shapes, and the
+style sheet colours them by class. A gap that is not drawn to scale is marked as a gap, with its length in words.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ __all__ = ["Drawing", "Figure", "lasting", "sequence", "timeline"]
 
 Anchor = Literal["start", "middle", "end"]
 _LETTER = 6.3
-"""The mean width of a letter of the drawings' type, in pixels."""
+"""The mean width of a letter in the drawings' font, in pixels."""
 _ROWS = 140
-"""The most rows of a sequence diagram: half of them the first, half the last."""
+"""The maximum number of rows in a sequence diagram: half of them are the first rows, half the last."""
 _GAP = timedelta(seconds=60)
-"""Idle time from which on a sequence diagram shows a gap."""
+"""The shortest idle time that a sequence diagram shows as a gap."""
 
 
 class Figure(NamedTuple):
-    """A line, a box, or a text from ``x, y``; ``x2, y2`` are the other end or the other corner. The ``text`` of a path
-    is its course."""
+    """A line, a box, or a text from `x`, `y`; `x2`, `y2` are the other end or the opposite corner. The `text` of a path
+    holds its points."""
 
     kind: Literal["line", "box", "text", "cross", "bolt", "dot", "path"]
     css: str
@@ -46,7 +46,7 @@ class Figure(NamedTuple):
 
 @dataclass
 class Drawing:
-    """Shapes on a sheet of ``width`` by ``height`` pixels; ``label`` says in words what there is to see."""
+    """Shapes on a sheet of `width` by `height` pixels; `label` says in words what the drawing shows."""
 
     width: float
     height: float
@@ -54,7 +54,7 @@ class Drawing:
     shapes: list[Figure] = field(default_factory=list)
 
     def line(self, css: str, x: float, y: float, x2: float, y2: float, *, arrow: bool = False) -> None:
-        """A straight line between two points, in pixels, with an arrow head at the second or none."""
+        """A straight line between two points, in pixels, with or without an arrow head at the second point."""
         self.shapes.append(Figure("line", css, x, y, x2, y2, arrow=arrow))
 
     def path(self, css: str, points: Iterable[tuple[float, float]]) -> None:
@@ -80,14 +80,14 @@ class Drawing:
         room: float,
         anchor: Anchor = "start",
     ) -> None:
-        """A text, cut to ``room`` pixels; all of it is its title then."""
+        """A text. If it is longer than `room` pixels it is cut, and its tooltip holds the whole text."""
         most = max(int(room / _LETTER), 4)
         cut = text if len(text) <= most else text[: most - 1] + "…"
         self.shapes.append(Figure("text", css, x, y, text=cut, title=text if cut != text else "", anchor=anchor))
 
 
 def lasting(span: timedelta, say: Say) -> str:
-    """A length of time in at most two units."""
+    """A duration in at most two units."""
     seconds = round(span.total_seconds())
     parts = []
     for unit, length in (("days", 86400), ("hours", 3600), ("minutes", 60), ("seconds", 1)):
@@ -105,7 +105,7 @@ _HEAD, _STEP, _EXCHANGE, _MARK, _GAP_HEIGHT = 44.0, 24.0, 50.0, 22.0, 26.0
 
 
 def sequence(rows: Sequence[StoryRow], zone: tzinfo, say: Say, server: str) -> Drawing | None:
-    """Lanes side by side, time downwards, one exchange as two arrows; None where nothing happened."""
+    """The sequence diagram: lanes side by side, time downwards, an exchange as two arrows. None if nothing happened."""
     if not rows:
         return None
     whole = Drawing(_WIDTH, 0, _told(rows, say))
@@ -139,7 +139,7 @@ def _told(rows: Sequence[StoryRow], say: Say) -> str:
 
 
 def _break(whole: Drawing, y: float, text: str) -> float:
-    """Time that passes without anything: a band across, with its length."""
+    """A band across the lanes for time in which nothing happens, with its length."""
     whole.box("gap", 8, y + 4, _WIDTH - 8, y + _GAP_HEIGHT - 4)
     whole.text("gap-text", _WIDTH / 2, y + _GAP_HEIGHT / 2 + 4, f"⋮  {text}  ⋮", room=400, anchor="middle")
     return y + _GAP_HEIGHT
@@ -188,21 +188,21 @@ def _draw_row(whole: Drawing, row: StoryRow, y: float, zone: tzinfo, say: Say) -
 
 _LEFT, _RIGHT = 150.0, 40.0
 _BESIDE, _MOST_BESIDE = 5.0, 10
-"""The shift of what happened at one instant, and how often it is shifted."""
+"""By how much events of the same instant are shifted, and how many times at most."""
 _NEAR, _APART, _BREAK = 16.0, 30.0, 74.0
 _IDLE = timedelta(minutes=5)
-"""Idle time from which on the time line is compressed, visibly."""
+"""The shortest idle time that the time line compresses, with a visible mark."""
 _BARS = 16
 _MOMENTS = 90
-"""The most instants of a time line: half of them the first, half the last."""
+"""The maximum number of instants on a time line: half of them are the first instants, half the last."""
 _CUT_BREAK = 176.0
-"""The width of the break where the others would be."""
+"""The width of the break that replaces the instants left out."""
 
 
 class _Axis:
-    """Where an instant stands. Short times apart are drawn apart, long ones as a break of fixed width.
+    """Where an instant is on the time line. Short spans keep a visible distance; long ones are breaks of fixed width.
 
-    ``cut`` is the shown instant after which others are left out, with words that say so: that break is not idle time.
+    `cut` is the instant after which others are left out, with words that say so: that break is not idle time.
     """
 
     def __init__(
@@ -227,7 +227,7 @@ class _Axis:
         self.end = x + wide.get(self.points[-1][0], 0.0) + 34
 
     def place(self, at: datetime) -> float:
-        """The x of any instant; before the first and after the last at the edges."""
+        """The x of any instant; an instant before the first or after the last is at the edge."""
         if at <= self.points[0][0]:
             return self.points[0][1] - (10 if at < self.points[0][0] else 0)
         for (first, x), (second, x2) in zip(self.points, self.points[1:], strict=False):
@@ -239,9 +239,9 @@ class _Axis:
 def timeline(
     rows: Sequence[StoryRow], minted: Sequence[MintedCertificate], zone: tzinfo, say: Say, server: str
 ) -> Drawing | None:
-    """Lanes one below the other, time to the right; None where nothing happened.
+    """The time line: lanes below each other, time to the right. None if nothing happened.
 
-    At one instant things are stacked in their order by small shifts, so that three requests in one second are three.
+    Events of the same instant are drawn in order with small shifts, so three requests in one second are seen as three.
     """
     acts = [row for row in rows if row.kind != "step"]
     if not acts:
@@ -273,14 +273,14 @@ def timeline(
 
 
 def _moments(rows: Sequence[StoryRow]) -> tuple[list[datetime], int]:
-    """The instants that the axis shows, of a long story the first and the last ones; and how many it does not."""
+    """The instants that the axis shows, and how many it leaves out. Of a long story it shows the first and the last."""
     found = sorted({row.at for row in rows} | {row.ended for row in rows if row.ended and row.kind == "exchange"})
     left_out = max(len(found) - _MOMENTS, 0)
     return ([*found[: _MOMENTS // 2], *found[-_MOMENTS // 2 :]] if left_out else found), left_out
 
 
 class _Stacks:
-    """What happened at each shown instant, beside each other where it was at the same one on the same lane."""
+    """The events at each instant shown; events of the same instant on the same lane are placed beside each other."""
 
     def __init__(self, acts: Sequence[StoryRow], shown: set[datetime]) -> None:
         self._acts: list[tuple[StoryRow, float]] = []
@@ -299,7 +299,7 @@ class _Stacks:
 
 
 def _draw_axis(whole: Drawing, axis: _Axis, zone: tzinfo, below: float) -> None:
-    """Dates and times where there is room, and every break with its length or what is left out there."""
+    """Draw dates and times where there is room, and every break with its length or with what is left out."""
     for start, end, words, css in axis.breaks:
         whole.box(css, start, 46, end, below - 4, words)
         whole.text("break-text", (start + end) / 2, 40, words, room=end - start + 20, anchor="middle")
@@ -349,7 +349,7 @@ def _validity(entry: MintedCertificate) -> _Bar | None:
 
 
 def _draw_bars(whole: Drawing, bars: Sequence[_Bar], axis: _Axis, below: float, zone: tzinfo, say: Say) -> None:
-    """A bar for each certificate, from notBefore to notAfter; an open end goes on beyond the sheet."""
+    """Draw a bar for each certificate, from notBefore to notAfter; an open end continues beyond the sheet."""
     last = axis.points[-1][0]
     for number, bar in enumerate(bars):
         y = below + 22.0 * number

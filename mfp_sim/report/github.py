@@ -1,6 +1,6 @@
-"""Failures as annotations for GitHub Actions: ``::error file=…,line=…``, one line each.
+"""Failures as annotations for GitHub Actions: `::error file=…,line=…`, one line each.
 
-A server's words are escaped as workflow commands require, so that they cannot be a command.
+Text from a server is escaped as workflow commands require, so it cannot be a command.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _KINDS = {"fail": "error", "warn": "warning", "finding": "notice"}
 
 
 def as_annotations(report: RunReport) -> str:
-    """All annotations, a line each; empty when there is nothing to say."""
+    """All annotations, one per line; empty if there is nothing to report."""
     return "".join(line + "\n" for line in (*_scenarios(report), *_checks(report)))
 
 

@@ -1,8 +1,8 @@
-"""The run as one HTML file: no network, no other file, the same from ``file://`` as from a server.
+"""The run as one HTML file. It needs no network and no other file, and works from `file://` as from a server.
 
-Renders a :class:`~mfp_sim.report.model.RunReport` and reads nothing else, not even a clock, so that the same report
-gives the same page. Every text is hostile: Jinja escapes it, control characters are shown, and a content security
-policy names the one style sheet and the one script by digest. What happens without a script is the plain page, whole.
+It renders a `RunReport` and reads nothing else, not even a clock, so the same report gives the same page. Every text is
+hostile: Jinja escapes it, control characters are made visible, and a content security policy allows only the one style
+sheet and the one script, by digest. Without the script, a browser shows the whole page as plain HTML.
 """
 
 from __future__ import annotations
@@ -47,18 +47,18 @@ _GROUPS = {
 _OWN_IDS = ("results", "matrix", "coverage", "theme", "print", "expand", "collapse", "filter-text",
             "filter-chapter", "filter-tag", "filter-reset", "filter-count", "coverage-text", "coverage-outcome",
             "coverage-count", "parts", "next", "since", *SHAPES)  # fmt: skip
-"""What the page itself calls its parts: no scenario may have such an anchor."""
+"""The anchors of the page's own parts; a scenario may not have one of them."""
 _SIGNS = {"good": "✓", "bad": "✗", "warn": "!", "plain": "–"}
 
 
 def _element_rows(elements: Sequence[DecodedElement]) -> Markup:
-    """The rows of a table of elements, of which a report has tens of thousands."""
+    """The rows of a table of elements, without a template, since a report has tens of thousands."""
     rows = (f"<tr><th>{quoted(path)}<td>{quoted(value)}" for path, value in elements)
     return Markup("".join(rows))  # noqa: S704 - quoted
 
 
 def _transcript(rows: Sequence[StoryRow], zone: tzinfo, say: Say) -> Markup:
-    """The rows of a table of what happened, which are written for the same reason."""
+    """The rows of a transcript, without a template for the same reason."""
     return Markup("".join(_transcript_row(row, zone, say) for row in rows))  # noqa: S704 - quoted
 
 
@@ -76,7 +76,7 @@ def _local_time(time: object, zone: tzinfo = timezone.utc) -> str:
 
 @dataclass(frozen=True)
 class _Item:
-    """A scenario or a check as the page shows it; ``words`` is what the text filter looks in."""
+    """A scenario or a check as the page shows it; `words` is the text that the filter searches."""
 
     anchor: str
     outcome: str
@@ -94,13 +94,13 @@ class _Item:
 
     @property
     def whole(self) -> bool:
-        """It is open from the start, so that all of it stands in the page: a scenario that failed. Of checks the causes
-        are told first, and their details open on demand."""
+        """Whether it is open from the start, with everything in the page: a scenario that failed. For checks, the page
+        shows the causes first, and the details open on demand."""
         return self.bad and self.scenario is not None
 
     @property
     def brief(self) -> bool:
-        """Nothing of it stands in the page until it is opened: a check of which nothing was found."""
+        """Whether the page holds nothing of it until it is opened: a check without a finding."""
         return self.check is not None and self.outcome not in ("fail", "warn", "finding")
 
     @property
@@ -114,13 +114,13 @@ class _Item:
 
 
 class _Parts:
-    """What the page shows only when it is opened: each part once, all of them packed together."""
+    """The parts that the page shows only when they are opened: each part once, all packed together."""
 
     def __init__(self) -> None:
         self._found: dict[str, int] = {}
 
     def number(self, markup: str) -> int:
-        """The number of a part, under which the script finds it."""
+        """The number by which the script finds a part."""
         return self._found.setdefault(str(markup), len(self._found))
 
     def packed(self) -> str:
@@ -206,7 +206,7 @@ def _environment(say: Say) -> Environment:
 
 
 def _span(seconds: float) -> timedelta:
-    """A span of time; the longest there is for what is longer."""
+    """A span of time; `timedelta.max` if it is longer than that."""
     try:
         return timedelta(seconds=seconds)
     except OverflowError:
@@ -253,7 +253,7 @@ def _items(report: RunReport) -> list[_Item]:
 
 
 def _anchors() -> Callable[[str], str]:
-    """Gives each name an id that a link can carry, and no two the same."""
+    """Gives each name a unique id that a link can contain."""
     used = Counter(_OWN_IDS)
 
     def anchor(name: str) -> str:
@@ -275,7 +275,7 @@ def _overview(items: Sequence[_Item]) -> list[tuple[str, Counter[str]]]:
 
 
 def _coverage(rows: Sequence[CoverageRow]) -> list[tuple[str, list[CoverageRow], Counter[str]]]:
-    """The rows by what they rest on, and how many there are of each outcome."""
+    """The rows by their basis, with the count of each outcome."""
     found: dict[str, list[CoverageRow]] = {basis: [] for basis in BASES}
     for row in rows:
         found[row.basis].append(row)
@@ -283,8 +283,8 @@ def _coverage(rows: Sequence[CoverageRow]) -> list[tuple[str, list[CoverageRow],
 
 
 def _verdict(report: RunReport) -> str:
-    """The verdict on the whole: ``bad``, ``good``, ``warn`` for a server of which something was found that is no
-    failure, or ``plain`` when nothing was shown, or what was shown allows no verdict."""
+    """The verdict on the whole run: `bad`, `good`, `warn` for a server with findings that are not failures, or `plain`
+    if nothing was shown, or if it does not allow a verdict."""
     told = report.provenance.baseline is None and any(c.verdict == "fail" for c in report.conclusions)
     broken = report.baseline_broken or told
     failed = report.not_as_expected + (report.verdicts["fail"] if report.provenance.baseline is None else 0)
@@ -299,7 +299,7 @@ def _verdict(report: RunReport) -> str:
 
 
 def _tone(report: RunReport, verdict: str) -> str:
-    """The colour of the headline: by the grade, where there is one; what has none is never good."""
+    """The colour of the headline. It depends on the grade, if there is one; a run without a grade is never good."""
     if report.grade is None:
         return verdict
     if not report.grade.letter:

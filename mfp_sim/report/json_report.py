@@ -1,7 +1,7 @@
-"""The run as JSON: everything the other reports are made from, with a version of its own and a published schema.
+"""The run as JSON: everything that the other reports are made from, with its own version and a published schema.
 
-Writes, reads back and describes :class:`~mfp_sim.report.model.RunReport`; decides nothing. The version grows when a
-field is renamed, removed or changes its meaning; a field that is added does not change it.
+It writes, reads and describes `RunReport`; it decides nothing. The version increases if a field is renamed, removed or
+changes its meaning; a new field does not change it.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ __all__ = [
 SCHEMA_VERSION = 3
 _DEPENDENCIES = ("cryptography", "flask", "freezegun", "Jinja2", "PyYAML", "tzdata")
 _CAP = 256 * 1024 * 1024
-"""The largest report that is read, in bytes of JSON."""
+"""The size of the largest report that is read, in bytes of JSON."""
 
 
 def as_json(report: RunReport) -> dict[str, Any]:
-    """The report as a JSON-able value; what follows from the rest (outcomes, counts, coverage) is written too, and the
-    messages stand in it once (:mod:`mfp_sim.report.message_table`)."""
+    """The report as a JSON-able value. It also holds what follows from the rest (outcomes, counts, coverage), and it
+    holds each message once (`mfp_sim.report.message_table`)."""
     whole: Any = record_of(RunReport).write(report)
     for scenario, value in zip(report.scenarios, whole["scenarios"], strict=True):
         value["outcome"], value["basis"] = scenario.outcome, scenario.basis
@@ -55,17 +55,17 @@ def as_json(report: RunReport) -> dict[str, Any]:
 
 
 def json_text(report: RunReport, *, pretty: bool = False) -> str:
-    """The report as it is written into a file: for programs, or indented for people."""
+    """The report as the text of a file: compact for programs, or indented for people."""
     shape: dict[str, Any] = {"indent": 1} if pretty else {"separators": (",", ":")}
     return json.dumps(as_json(report), ensure_ascii=False, allow_nan=False, **shape) + "\n"
 
 
 def read_json(value: object, where: str) -> RunReport:
-    """A report from what :func:`as_json` gives; ``where`` names it in errors.
+    """A report from the value that `as_json` returns; `where` names it in errors.
 
     Raises:
-        UsageError: it is not a report, or of another version.
-        DocumentError: it is damaged; every mistake, by its path.
+        UsageError: it is not a report, or it has another version.
+        DocumentError: it is damaged; reports every mistake with its path.
     """
     version = value.get("schema_version") if isinstance(value, dict) else None
     if version != SCHEMA_VERSION or not isinstance(value, dict):
@@ -82,7 +82,7 @@ def read_json(value: object, where: str) -> RunReport:
 
 
 def read_file(path: Path) -> RunReport:
-    """A report from a file, which is packed with gzip where its name ends in ``.gz``.
+    """A report from a file; a name that ends in `.gz` means that it is packed with gzip.
 
     Raises:
         UsageError: it cannot be read, or does not hold a report.
@@ -96,7 +96,7 @@ def read_file(path: Path) -> RunReport:
 
 
 def _text(path: Path) -> str:
-    """What the file holds, unpacked, and never more than the cap of it."""
+    """The unpacked contents of the file, never more than the limit."""
     packed = path.suffix == ".gz"
     try:
         with gzip.open(path) if packed else path.open("rb") as file:
@@ -111,14 +111,14 @@ def _text(path: Path) -> str:
 
 
 def _number(text: str) -> float:
-    """A number that JSON can write again."""
+    """A number that JSON can represent."""
     if not math.isfinite(found := float(text)):
         raise ValueError(f"{text[:20]} is not a number")
     return found
 
 
 def report_schema() -> dict[str, Any]:
-    """The JSON schema of :func:`as_json`."""
+    """The JSON schema of the value that `as_json` returns."""
     found: Definitions = {}
     root, row = record_of(RunReport).schema(found), record_of(CoverageRow).schema(found)
     messages = table_schema(record_of(HttpMessage), found)
@@ -149,7 +149,7 @@ def report_schema() -> dict[str, Any]:
 
 
 def here() -> Provenance:
-    """Tool, catalogue, Python and dependencies of this installation; the caller adds the rest."""
+    """The tool, catalogue, Python and dependencies of this installation; the caller adds the rest."""
     return Provenance(
         version=__version__,
         python=platform.python_version(),
@@ -159,7 +159,7 @@ def here() -> Provenance:
 
 
 def catalogue_of(report: RunReport) -> dict[str, CatalogueEntry]:
-    """An entry for every id that occurs in the report, so that its readers need no other file."""
+    """An entry for every id in the report, so its readers need no other file."""
     wanted: set[str] = {flip.partition("=")[0] for flip in report.flips}
     for scenario in report.scenarios:
         wanted |= {*scenario.covers, *scenario.rests_on}
@@ -184,7 +184,7 @@ def _entry(identifier: str) -> CatalogueEntry | None:
 
 @cache
 def _catalogue_version() -> str:
-    """The number of entries, and a digest that tells two catalogues apart."""
+    """The number of entries, and a digest that differs between two catalogues."""
     digest = hashlib.sha256()
     for file in sorted(resources.files("mfp_sim.shared.catalogue").iterdir(), key=lambda file: file.name):
         if file.name.endswith(".yaml"):

@@ -1,6 +1,7 @@
-"""JUnit XML: a test suite per scenario with a test case per step; a suite per section of the RFC with a case per check.
+"""The run as JUnit XML.
 
-What a server said is hostile text and is escaped.
+Each scenario is a test suite with a test case per step. For checks, each section of the RFC is a suite with a case per
+check. Text from a server is hostile and is escaped.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def _suite(scenario: ScenarioReport, report: RunReport) -> ET.Element:
     cases = [(f"{step.number}: {step.text}", step.number, step.place) for step in scenario.steps]
     numbers = {number for _, number, _ in cases}
     if scenario.skipped is not None or any(failure.step not in numbers for failure in scenario.failures):
-        cases.insert(0, ("scenario", 0, scenario.file))  # what belongs to no step: a skip, a trace that differs
+        cases.insert(0, ("scenario", 0, scenario.file))  # failures outside the steps: a skip, a trace that differs
     wrong = {
         number: [f for f in scenario.failures if (f.step if f.step in numbers else 0) == number]
         for number in (0, *numbers)
@@ -67,7 +68,7 @@ def _suite(scenario: ScenarioReport, report: RunReport) -> ET.Element:
 
 
 def _doubt(report: RunReport) -> dict[str, str]:
-    """What takes the ground from every result, if something does."""
+    """The reason why no result can be relied on, if there is one."""
     return {UNCHECKED: report.provenance.options[UNCHECKED]} if report.unchecked else {}
 
 
@@ -121,5 +122,5 @@ def _properties(suite: ET.Element, values: dict[str, str]) -> None:
 
 
 def _clean(text: str) -> str:
-    """Text without what XML 1.0 cannot hold."""
+    """Text without the characters that XML 1.0 cannot contain."""
     return _NOT_XML.sub("\ufffd", text)

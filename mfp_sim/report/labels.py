@@ -1,4 +1,4 @@
-"""The words of a report by language, from ``labels/*.yaml``."""
+"""The labels of reports by language, from `labels/*.yaml`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def labels(language: str) -> Say:
     """The labels of a language, as a function of the key.
 
     Raises:
-        KeyError: when it is called with a key that is not there, which is a mistake in a template.
+        KeyError: raised by the function for an unknown key, which is a mistake in a template.
     """
     text = resources.files("mfp_sim.report").joinpath("labels", f"{language}.yaml").read_text("utf-8")
     found: dict[str, str] = yaml.safe_load(text)

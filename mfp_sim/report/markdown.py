@@ -1,6 +1,6 @@
-"""The run as Markdown for the page of a CI job: the counts, what needs attention, its context.
+"""The run as Markdown for the page of a CI job: the counts, what needs attention, and its context.
 
-A server's words are in code spans that they cannot leave, or escaped, so they cannot be a link or a mention.
+Text from a server is escaped or kept within a code span, so it cannot be a link or a mention.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from mfp_sim.report.sheet import shown
 __all__ = ["as_markdown"]
 
 _MOST = 50
-"""How many failures are told in full; a CI page has a limit."""
+"""How many failures are shown in full; a CI page has a size limit."""
 _LONG = 300
 _NAMED = 5
 """How many scenarios of an entry are named; the HTML report names them all."""
@@ -64,7 +64,7 @@ def _lines(report: RunReport, say: Say) -> Iterator[str]:
 
 
 def _found(report: RunReport, say: Say) -> Iterator[str]:
-    """The grade, the verdict in words, what to do next, and the rest by class; policy is folded away."""
+    """The grade, the verdict in words, what to do next, and the other findings by class; policy is folded."""
     if report.grade is None:
         return
     yield from _heading(f"{say('grade')}: {report.grade.letter or say('no-grade')}")
@@ -101,7 +101,7 @@ def _found(report: RunReport, say: Say) -> Iterator[str]:
 
 
 def _lived(printer: PrinterVerdict, say: Say) -> tuple[str, str]:
-    """How far the model came, and why no further."""
+    """The stage that the printer model reached, and why it went no further."""
     stages = [f"{say(f'stage-{s.name}')}: {say(f'stage-{s.outcome}')}" for s in printer.stages]
     why = [*printer.because, *(f"{say('remedy')}: {s.remedy}" for s in printer.stages if s.remedy)]
     return _plain("; ".join(stages)), _plain("; ".join(why))
@@ -173,7 +173,7 @@ _OUTCOMES = ("pass", "fail", "planned", "not-shown")
 
 
 def _coverage(rows: Sequence[CoverageRow], say: Say) -> Iterator[str]:
-    """How many entries by what they rest on, then each entry, folded away."""
+    """The number of entries by their basis, then each entry, folded."""
     counts = []
     for basis in BASES:
         found = Counter(row.outcome for row in rows if row.basis == basis)
@@ -215,12 +215,12 @@ def _one_line(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """Text that is nothing but text; a zero-width joiner keeps ``@name`` from being a mention."""
+    """Text without any markup; a zero-width joiner keeps `@name` from being a mention."""
     return re.sub(r"([\\`*_{}\[\]<>#~!&])", r"\\\1", _one_line(text)).replace("@", "@\u2060")
 
 
 def _code(text: str) -> str:
-    """A code span with a longer fence than any in it."""
+    """A code span whose fence is longer than any run of backticks in the text."""
     line = _one_line(text)
     fence = "`" * (max((len(run) for run in re.findall("`+", line)), default=0) + 1)
     return f"{fence} {line} {fence}" if "`" in line else f"`{line or ' '}`"

@@ -1,8 +1,8 @@
-"""The messages of a JSON report: each once, under its digest; exchanges refer to them.
+"""The messages of a JSON report: each is written once, under its digest, and exchanges refer to it.
 
-A run repeats most of its messages: scenarios with one seed ask the same, and a CA sends its certificate again and
-again. A report in memory holds the messages where they belong; only the file refers to them. What is read may come from
-anybody: a reference that leads nowhere is a mistake with a place, and what is referred to often is read once.
+A run repeats most of its messages: scenarios with the same seed send the same requests, and a CA sends its certificate
+again and again. In memory, each exchange holds its own messages; only the file uses references. A file may come from
+anyone: a reference to a missing message is reported with its place, and a message is read only once.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _DIGEST = "^[0-9a-f]{64}$"
 
 @dataclass(frozen=True)
 class Base64(Leaf):
-    """Bytes, as their base64."""
+    """Bytes, written as base64."""
 
     shape: ClassVar[Schema] = {"type": "string", "contentEncoding": "base64"}
 
@@ -42,7 +42,7 @@ class Base64(Leaf):
 
 
 class Referred:
-    """A document that is written as the digest under which the table has it."""
+    """A document that is written as its digest; the table holds its contents."""
 
     def around(self, inner: Kind) -> Kind:
         return _Reference(inner)
@@ -68,7 +68,7 @@ class _Reference:
 
 
 class Reading(Problems):
-    """What is wrong in a report that is read, and the messages that its exchanges refer to."""
+    """The mistakes in a report that is being read, and the messages that its exchanges refer to."""
 
     def __init__(self, kind: Kind, table: object, place: str) -> None:
         super().__init__()
@@ -87,7 +87,7 @@ def table_of(kind: Kind, messages: Iterable[object]) -> dict[str, object]:
 
 
 def table_schema(kind: Kind, found: Definitions) -> Schema:
-    """The schema of :func:`table_of`."""
+    """The schema of the value that `table_of` returns."""
     says = "Every message of the report, by the SHA-256 in hex of its compact JSON."
     return {
         "type": "object",

@@ -1,7 +1,7 @@
-"""Exchanges as they go into a report: request and reply line, header fields, bytes; and the bytes decoded on demand.
+"""Exchanges in a report: request line or status line, header fields and bytes, with the bytes decoded on demand.
 
-Decodes whatever the other side sent and believes none of it; what cannot be decoded is shown as bytes. Masks nothing:
-what comes in here has passed a Redactor.
+It decodes everything that the other side sent, and trusts none of it; bytes that cannot be decoded are shown as bytes.
+It masks nothing: its input has passed a `Redactor`.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ from mfp_sim.shared.scep.vocabulary import Operation
 __all__ = ["KEPT", "Content", "DecodedElement", "answered", "asked", "exchange_report", "kept"]
 
 KEPT = 40
-"""How many exchanges of one scenario or check a report holds: half of them the first, half the last."""
+"""How many exchanges of a scenario or check a report holds: half of them are the first, half the last."""
 _BODY_CAP = 256 * 1024
-"""The largest body in bytes that a report holds."""
+"""The size of the largest body that a report holds, in bytes."""
 _ELEMENTS = 120
 _VALUE = 240
 
 
 def kept(exchanges: Sequence[Attachment]) -> tuple[Attachment, ...]:
-    """The exchanges that a report holds, of any number: the first and the last ones."""
+    """The exchanges that a report holds: all, or the first and the last ones if there are too many."""
     if len(exchanges) <= KEPT:
         return tuple(exchanges)
     return (*exchanges[: KEPT // 2], *exchanges[-(KEPT - KEPT // 2) :])
 
 
 def exchange_report(attachment: Attachment, operation: str | None = None) -> ExchangeReport:
-    """One exchange; ``operation`` is its name where the caller knows it better (``CertPoll``, a check's word)."""
+    """One exchange; `operation` is its name if the caller knows a better one (`CertPoll`, or a check's own)."""
     request, reply = attachment.request, attachment.reply
     return ExchangeReport(
         operation=operation or _label(request),
@@ -83,20 +83,20 @@ def _query(request: HttpRequest) -> ScepQuery | None:
 
 
 class DecodedElement(NamedTuple):
-    """One decoded value of a message: where it stands in it, and what it is in words."""
+    """One decoded value of a message: its place, and its meaning in words."""
 
     path: str
     value: str
 
 
 class Content(NamedTuple):
-    """What a message carries. A ``reply`` may be text; that to GetCACaps is a list of ``capabilities``."""
+    """The content of a message. A `reply` may be text; the reply to GetCACaps is a list of `capabilities`."""
 
     octets: bytes
     form: Literal["request", "reply", "capabilities"]
 
     def elements(self) -> tuple[DecodedElement, ...]:
-        """Decoded; nothing of nothing."""
+        """The decoded elements; empty without content."""
         if self.form == "capabilities":
             return tuple(DecodedElement("capability", word) for word in read_capabilities(self.octets).keywords)
         if self.form == "reply" and self.octets and self.octets[:1] != b"0":
@@ -104,18 +104,18 @@ class Content(NamedTuple):
         return tuple(_decoded(self.octets))
 
     def facts(self) -> dict[str, str]:
-        """What a pkiMessage says in words, the last of several; nothing where it is none."""
+        """The facts of a pkiMessage in words, of the last one if there are several; empty for other content."""
         return {element.path: element.value for element in _described(self.octets)}
 
 
 def asked(exchange: ExchangeReport) -> Content:
-    """What the request carries, in its body or in its target."""
+    """The content of the request, from its body or from its target."""
     query = _query(_request(exchange))
     return Content(query.message or b"" if query else b"", "request")
 
 
 def answered(exchange: ExchangeReport) -> Content:
-    """What the reply carries."""
+    """The content of the reply."""
     reply = exchange.reply or HttpMessage("")
     query = _query(_request(exchange))
     listed = query is not None and query.operation == Operation.GET_CA_CAPS and reply.line.split(" ")[1:2] == ["200"]
@@ -137,7 +137,7 @@ def _described(octets: bytes) -> Iterator[DecodedElement]:
 
 
 def _decoded(octets: bytes) -> Iterator[DecodedElement]:
-    """What a pkiMessage says in words, then every element."""
+    """The facts of a pkiMessage in words, and then every element."""
     if not octets:
         return
     yield from _described(octets)

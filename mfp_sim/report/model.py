@@ -1,8 +1,8 @@
 """The values from which reports are made: plain and frozen, so that reporters are independent of scenarios and checks.
 
-Owns the shape of the JSON report too: field names are its keys, docstrings its descriptions, and
-:mod:`mfp_sim.shared.documents` turns both ways and into the schema. Nothing here may hold a secret; what fills a value
-masks it first. Every text may come from a server and is hostile to what shows it.
+It also owns the shape of the JSON report: field names are its keys, docstrings are its descriptions, and
+`mfp_sim.shared.documents` reads it, writes it and makes the schema. A value must not hold a secret: the code that fills
+it masks the secret first. Every text may come from a server, and is hostile to the code that shows it.
 """
 
 from __future__ import annotations
@@ -59,22 +59,22 @@ Verdict = Literal["pass", "fail", "warn", "finding", "inconclusive", "skipped", 
 VERDICTS: tuple[Verdict, ...] = (
     "fail", "warn", "finding", "inconclusive", "pass", "skipped", "experimental", "planned",
 )  # fmt: skip
-"""From what wants attention most to what wants none; reports are in this order."""
+"""The verdicts in the order of reports: the one that most needs attention is first."""
 
 
 ScenarioOutcome = Literal["passed", "failed", "error", "skipped"]
 OUTCOMES: tuple[ScenarioOutcome, ...] = ("passed", "failed", "error", "skipped")
-"""Of a scenario; an error could not be carried out to its end, or has a file with mistakes."""
+"""The outcomes of a scenario; an `error` could not be run to its end, or its file has mistakes."""
 
 
 Basis = Literal["said", "assumed", "not-examined"]
 BASES: tuple[Basis, ...] = ("said", "assumed", "not-examined")
-"""Of a scenario: what its result depends on."""
+"""What the result of a scenario depends on."""
 
 
 CauseKind = Literal["security", "interoperability", "robustness", "hygiene", "policy"]
 KINDS: tuple[CauseKind, ...] = ("security", "interoperability", "robustness", "hygiene", "policy")
-"""Classes of what was found at a server, from what to mend first; policy is how somebody set it up."""
+"""The classes of findings at a server, the one to fix first at the front; `policy` is a choice of its operator."""
 
 
 SECURITY: Final = "Security"
@@ -82,7 +82,7 @@ SECURITY: Final = "Security"
 
 
 NEXT = 3
-"""How many findings a report puts first, as the things to do next."""
+"""How many findings a report shows first, as the things to do next."""
 
 
 T = TypeVar("T")
@@ -101,8 +101,8 @@ def exchanged(part: type[T]) -> type[T]:
 @dataclass(frozen=True)
 class HttpMessage:
     """A request or a reply. ``line`` is the request line or the status line; ``body`` is base64 of the bytes, in which
-    secrets are overwritten with asterisks; ``octets`` counts the body as it was. A body that is left out (too large,
-    or a secret in pieces) is an empty ``body`` with ``octets`` above 0."""
+    secrets are overwritten with asterisks; `octets` is the length of the original body in bytes. A body that is left
+    out (because it is too large, or holds pieces of a secret) is an empty ``body`` with `octets` above 0."""
 
     line: str
     headers: tuple[Annotated[tuple[str, str], Strings(2)], ...] = ()
@@ -144,7 +144,7 @@ class Difference:
 @dataclass(frozen=True)
 class MintedCertificate:
     """A certificate that a CA made in this run. ``by`` is the check or the key name it was made for; ``fate`` is what
-    became of it: ``delivered``, ``installed``, ``orphaned`` (made, but nobody has it), or ``unknown``. Instants are ISO
+    became of it: ``delivered``, ``installed``, ``orphaned`` (made, but no one has it), or ``unknown``. Instants are ISO
     8601; ``fingerprint`` is SHA-256 in hex."""
 
     serial: str
@@ -203,9 +203,9 @@ class FailureReport:
 class ScenarioReport:
     """One scenario as it ran. ``trace`` are the events as JSON-able objects; ``command`` repeats just this.
 
-    ``rests_on`` are the assumptions it rests on; ``declared`` are those of them that nobody measured. ``examined``:
-    whether it was measured, as it ran here, which other readings of assumptions change its outcome. ``exchanges`` are
-    the messages as bytes; they lie beside the trace, and are collected only when a report is asked for.
+    ``rests_on`` are the assumptions that it depends on; ``declared`` are those of them that were not measured.
+    ``examined`` says whether it was measured, as it ran here, which other readings of assumptions change its outcome.
+    ``exchanges`` are the messages as bytes; they are kept beside the trace, and only when a report is requested.
     """
 
     name: str
@@ -233,7 +233,7 @@ class ScenarioReport:
 
     @property
     def basis(self) -> Basis:
-        """``said``: on the manual and the RFC only; ``assumed``: on assumptions too; ``not-examined``."""
+        """`said`: it depends only on the manual and the RFC; `assumed`: also on assumptions; or `not-examined`."""
         if not self.examined:
             return "not-examined"
         return "assumed" if self.rests_on else "said"
@@ -323,7 +323,7 @@ class CauseReport:
 
     @property
     def told(self) -> str:
-        """The title, and at how many places it shows where there are several."""
+        """The title, and the number of places where it shows if there are several."""
         return self.title if len(self.places) == 1 else f"{self.title}: {len(self.places)} places"
 
 
@@ -331,7 +331,7 @@ ChangeOutcome = Literal["new", "worse", "not-judged-before", "not-judged", "turn
 CHANGES: tuple[ChangeOutcome, ...] = (
     "new", "worse", "not-judged-before", "not-judged", "turned", "better", "mended",
 )  # fmt: skip
-"""What may have become of a cause from one run to the next, from what wants attention most."""
+"""What may become of a cause from one run to the next; the change that most needs attention is first."""
 
 
 @exchanged
@@ -391,9 +391,9 @@ class PrinterStage:
 @dataclass(frozen=True)
 class PrinterVerdict:
     """Whether a printer model works with the server. ``because`` are sentences: the settings it needs for
-    ``works-with``, the causes for ``does-not-work``; ``assumptions`` are the ids it rests on; ``checks`` are the ids of
-    the checks that show it; ``stages`` are in the order of a printer's life; ``condition`` is what has to hold for
-    ``works-with``; ``over`` is the id of the finding that it stumbles over."""
+    ``works-with``, the causes for ``does-not-work``; ``assumptions`` are the ids of those it depends on; ``checks`` are
+    the ids of the checks that show it; ``stages`` are in the order of a printer's life; ``condition`` is what has to
+    hold for ``works-with``; ``over`` is the id of the finding that it stumbles over."""
 
     model: str
     verdict: Literal["works", "works-with", "does-not-work", "not-tried"]
@@ -444,7 +444,7 @@ class CaIdentity:
 
 
 UNCHECKED: Final = "TLS certificate not checked"
-"""The option of :class:`Provenance` that says so."""
+"""The option of `Provenance` that says that the server's TLS certificate was not checked."""
 
 
 @exchanged
@@ -518,12 +518,12 @@ class RunReport:
 
     @property
     def to_mend(self) -> tuple[CauseReport, ...]:
-        """The findings less those of policy: the first three are what to do next."""
+        """The findings except those of policy: the first three are what to do next."""
         return tuple(entry for entry in self.findings if entry.kind != "policy")
 
     @property
     def unchecked(self) -> bool:
-        """Whether nobody checked the server's TLS certificate, so that all of this may be about somebody else."""
+        """Whether the server's TLS certificate was not checked, so the results may be about a different server."""
         return UNCHECKED in self.provenance.options
 
     @property

@@ -1,7 +1,7 @@
-"""What the pages of reports share: escaping, the content security policy, assets, and the environment of templates.
+"""The parts that HTML reports share: escaping, the content security policy, assets, and the template environment.
 
-Every text is hostile: Jinja escapes it, control characters are shown, and the policy names the one style sheet and the
-one script by digest.
+Every text is hostile: Jinja escapes it, control characters are made visible, and the policy allows only the one style
+sheet and the one script, by digest.
 """
 
 from __future__ import annotations
@@ -18,27 +18,27 @@ from markupsafe import Markup, escape
 __all__ = ["asset", "environment_of", "policy_for", "quoted", "shown"]
 
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
-"""What is not seen, or turns the text around it: it is shown as its number."""
+"""Characters that are invisible or change the direction of text; they are shown as their numbers."""
 
 
 def shown(value: object) -> object:
-    """Text without anything that a reader would not see; the escapes stand for it."""
+    """Text in which every invisible character is replaced by a visible escape."""
     if isinstance(value, str) and not isinstance(value, Markup):
         return _UNSEEN.sub(lambda match: f"\\u{ord(match[0]):04x}", value)
     return value
 
 
 _PLAIN = re.compile(r"[\w .,:;()\[\]{}/+=…→-]*", re.ASCII)
-"""Text of which nothing has to be escaped or shown otherwise, as nearly all of it is."""
+"""Text in which nothing has to be escaped or replaced; nearly all text is like this."""
 
 
 def quoted(text: str) -> str:
-    """Text for markup and attributes."""
+    """Text escaped for markup and attributes."""
     return text if _PLAIN.fullmatch(text) else str(escape(shown(text)))
 
 
 def environment_of(package: str) -> Environment:
-    """The templates of a package, in which every text is escaped and nothing is undefined."""
+    """The templates of a package; every text in them is escaped, and an undefined name is an error."""
     return Environment(
         loader=PackageLoader(package),
         autoescape=True,
@@ -50,7 +50,7 @@ def environment_of(package: str) -> Environment:
 
 
 def policy_for(style: str, script: str | None = None) -> str:
-    """The content security policy of a page with this style sheet and this script, or none, and nothing else."""
+    """The content security policy that allows this style sheet and this script (if there is one), and nothing else."""
 
     def digest(text: str) -> str:
         return "'sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() + "'"

@@ -1,7 +1,7 @@
-"""The story of a run as rows: what happened, when, on whose side. The console, transcripts and diagrams show it.
+"""The story of a run as rows: what happened, when, and on which side. The console, transcripts and diagrams show it.
 
-Reads the events of a trace, or the exchanges of a check where there is no trace. Knows no markup. A report may come
-from anybody: its events are read leniently (:func:`mfp_sim.events.read`).
+It reads the events of a trace, or the exchanges of a check, which has no trace. It knows no markup. A report may come
+from anyone, so its events are read leniently (`mfp_sim.events.read`).
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ Tone = Literal["plain", "good", "bad", "warn"]
 
 
 class StoryRow(NamedTuple):
-    """One thing that happened. ``at`` and ``ended`` are aware; an exchange has ``reply`` or was ``lost``, after its
-    request was ``sent`` or before; ``faults`` are those that the mock was told to play; ``power`` says that the printer
-    went ``off`` or came back ``on``. In ``text``, ``{due}`` stands for the instant ``due``.
+    """One thing that happened. `at` and `ended` are aware. An exchange has a `reply` or was `lost`; `sent` says whether
+    its request had left by then. `faults` are the faults that the mock was set to play. `power` says that the printer
+    went `off` or came back `on`. In `text`, `{due}` stands for the instant `due`.
 
-    ``printer`` is the serial number of another printer than the first, None where it is about no printer; ``step`` is
-    the number of a step. ``event`` and ``end`` are the indexes of the events with which it began and ended. ``alone``
-    says what ``reply`` does where ``text`` does not stand beside it. ``again``: another row says it in other words.
+    `printer` is the serial number of a printer other than the first, or None for a row about no printer. `step` is the
+    number of a step. `event` and `end` are the indexes of its first and last events. `alone` replaces `reply` where
+    `text` is not shown beside it. `again` marks a row that repeats another row in other words.
     """
 
     at: datetime
@@ -70,16 +70,16 @@ class StoryRow(NamedTuple):
     again: bool = False
 
     def words(self, clock: Callable[[datetime], str]) -> str:
-        """The text with its instant as ``clock`` shows it."""
+        """The text, with its instant as `clock` formats it."""
         return self.text.replace("{due}", clock(self.due) if self.due else "?")
 
     def named(self, clock: Callable[[datetime], str]) -> str:
-        """The same, with the printer in front if it is another than the first."""
+        """The same text, with the name of the printer in front unless it is the first one."""
         return f"{self.printer or ''} {self.words(clock)}".lstrip()
 
 
 def instant(text: object) -> datetime | None:
-    """An ISO 8601 instant, aware; None for anything else, or where UTC's calendar does not have it."""
+    """An ISO 8601 instant, aware; None for anything else, or for an instant outside the calendar in UTC."""
     try:
         found = datetime.fromisoformat(str(text))
         found = found if found.tzinfo is not None else found.replace(tzinfo=UTC)
@@ -90,7 +90,7 @@ def instant(text: object) -> datetime | None:
 
 
 def zone_named(name: str) -> tzinfo:
-    """The time zone of a report; UTC for a name that is none."""
+    """The time zone of a report; UTC if the name is not that of a time zone."""
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
@@ -98,7 +98,7 @@ def zone_named(name: str) -> tzinfo:
 
 
 def _effective(event: MockRequest) -> tuple[str, ...]:
-    """The faults of the rule that took the request, less those that had no effect at it."""
+    """The faults of the rule that matched the request, except those that had no effect on it."""
     found = list(event.faults)
     for slug in event.without_effect:
         if slug in found:
@@ -137,7 +137,7 @@ def story_of_trace(trace: Sequence[Mapping[str, object]], say: Say) -> tuple[Sto
 
 
 class _Reader:
-    """Puts the events of one exchange together into one row, which stands where the exchange began."""
+    """Combines the events of an exchange into one row, at the place where the exchange began."""
 
     def __init__(self, say: Say) -> None:
         self._say = say
@@ -145,7 +145,7 @@ class _Reader:
         self._under_way: dict[str, tuple[int, str]] = {}  # by printer: the row of its exchange, and the operation
 
     def rows(self, trace: Sequence[Mapping[str, object]]) -> list[StoryRow]:
-        """One row an event, but one for a whole exchange."""
+        """One row per event, except that an exchange has a single row."""
         for index, entry in enumerate(trace):
             at = instant(entry.get("time"))
             if at is not None:
@@ -156,7 +156,7 @@ class _Reader:
         return self._rows
 
     def _add(self, event: Event, bare: StoryRow) -> None:
-        """``bare`` is what the row of any event would have."""
+        """Add an event; `bare` has the fields that the row of any event has."""
         printer = bare.printer or ""
         match event:
             case MockRequest():
@@ -180,7 +180,7 @@ class _Reader:
                 self._rows.append(found._replace(power="") if printer else found)
 
     def _took(self, event: MockRequest) -> None:
-        """The CA took a request: that of the printer which has asked last for this, if any did."""
+        """The CA received a request: it belongs to the printer that sent this operation last, if any did."""
         for row, operation in sorted(self._under_way.values(), reverse=True):
             if operation == event.name or len(self._under_way) == 1:
                 self._rows[row] = self._rows[row]._replace(faults=_effective(event))

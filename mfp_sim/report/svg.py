@@ -1,7 +1,7 @@
-"""A drawing as SVG: text and tooltips quoted, marks and arrow heads as references to shapes that a page has once.
+"""A drawing as SVG. Text and tooltips are escaped; marks and arrow heads refer to shapes that a page holds once.
 
-Writes text rather than filling a template, since a report draws some hundred thousand shapes. Knows nothing of what a
-drawing says; colours belong to the style sheet.
+It writes text and uses no template, since a report draws some hundred thousand shapes. It does not know what a drawing
+means; the style sheet decides the colours.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ SHAPES = {
     "arrow": '<marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
     '<path d="M0 0L8 4L0 8z"/></marker>',
 }
-"""What drawings refer to, by its id: a page with drawings has each of them."""
+"""The shapes that drawings refer to, by id; a page with drawings has each of them."""
 
 
 def as_svg(drawing: Drawing, quoted: Callable[[str], str]) -> Markup:
-    """The drawing; ``quoted`` makes any text harmless in markup and in attributes."""
+    """The drawing; `quoted` escapes text for markup and attributes."""
     width, height = round(drawing.width), round(drawing.height)
     head = f'<svg width="{width}" height="{height}" viewBox="0 0 {width} {height}" role="img"'
     shapes = "\n".join(_SHAPE[shape.kind](shape, quoted) for shape in drawing.shapes)

@@ -1,7 +1,7 @@
-"""The formats of reports, and writing all of them to a directory. A failing reporter does not stop the others.
+"""The table of report formats, and writing all of them to a directory. A failing reporter does not stop the others.
 
-The only table of formats: ``mfp-sim report`` and every ``--report DIR`` use it. The module of a format is imported only
-when needed, because most runs write no report.
+`mfp-sim report` and every `--report DIR` use this table. The module of a format is imported only when needed, because
+most runs write no report.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["FORMATS", "ready", "write", "write_reports"]
 
 @dataclass(frozen=True)
 class Format:
-    """One format: the name of its file in a directory of reports, and what makes it (report, language)."""
+    """One format: the name of its file in a report directory, and the function that makes it (report, language)."""
 
     file: str
     make: Callable[[RunReport, str], str]
@@ -74,10 +74,10 @@ _IN_A_DIRECTORY = ("json", "html", "markdown", "junit")
 
 
 def ready(directory: Path) -> None:
-    """Make the directory, before a run that would be in vain.
+    """Create the directory before the run, so that no run is wasted if that fails.
 
     Raises:
-        UsageError: it cannot be made.
+        UsageError: it cannot be created.
     """
     try:
         (directory / "traces").mkdir(parents=True, exist_ok=True)
@@ -86,7 +86,7 @@ def ready(directory: Path) -> None:
 
 
 def write(file: Path, text: str) -> int:
-    """The text into a file, packed with gzip where its name ends in ``.gz``; gives its size in bytes.
+    """Write the text to a file, packed with gzip if its name ends in `.gz`; returns its size in bytes.
 
     Raises:
         OSError: it cannot be written.
@@ -96,14 +96,14 @@ def write(file: Path, text: str) -> int:
 
 
 def write_reports(report: RunReport, directory: Path, tell: Callable[[str], None], language: str = "en") -> None:
-    """Every report into ``directory``. One that cannot be made is told, the others are written, nothing is raised."""
+    """Write every report to `directory`. A report that fails is mentioned, the others are written; raises nothing."""
     jobs: list[tuple[str, Callable[[], str]]] = [
         (entry.file, lambda entry=entry: entry.make(report, language))  # type: ignore[misc]
         for entry in (FORMATS[name] for name in (*_IN_A_DIRECTORY, *(["badge"] if report.grade is not None else [])))
     ]
     for scenario in report.scenarios:
         if not scenario.trace:
-            continue  # a scenario that was skipped, or a file with mistakes, whose name may be anything
+            continue  # a skipped scenario, or a file with mistakes, which can have any name
         # A loaded name has small letters, digits, hyphens and brackets only.
         jobs.append(
             (
