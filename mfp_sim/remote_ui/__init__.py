@@ -1,1 +1,1 @@
-"""The printer's Remote UI: pages of plain HTML over the public interface of ``Printer``. Imports nothing by itself."""
+"""The printer's Remote UI: plain HTML pages over the public interface of `Printer`. Importing it imports no page."""

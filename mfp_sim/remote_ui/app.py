@@ -1,8 +1,8 @@
-"""The Flask application of one printer's Remote UI: sessions, rights, form tokens, headers, and what templates have.
+"""The Flask application of one printer's Remote UI: sessions, rights, form tokens, headers, and template variables.
 
-It changes the printer by its public methods only, with the site's lock held, so that requests and what the scheduler
-runs never meet. What browsers and servers said is hostile: templates escape it, headers forbid what the pages do not
-need. Serves MFP-UI-01, MFP-ADMIN-01; A-04, A-20.
+It changes the printer only by its public methods and while it holds the site's lock, so requests and scheduled events
+never run at the same time. Text from browsers and servers is hostile: templates escape it, and headers forbid
+everything that the pages do not need. Serves MFP-UI-01, MFP-ADMIN-01; A-04, A-20.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from mfp_sim.shared.simtime import Clock, Entropy, local
 __all__ = ["LOOPBACK", "create_app"]
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
-"""The names by which a browser may call a Remote UI that is bound to loopback; others are refused."""
+"""The host names that are accepted for a Remote UI on loopback; others are refused."""
 
 _PATIENCE = 5.0
 _LARGEST_FORM = 512 * 1024
 _FREE = frozenset({"login", "language", "static", "simulation", "simulation_advance", "simulation_ca", "power_on"})
-"""Endpoints that need no login: the login itself, and what belongs to the simulator and not to the machine."""
+"""Endpoints that need no login: the login itself, and those of the simulator, which the printer does not have."""
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; "
     "img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
@@ -49,7 +49,7 @@ _HEADERS = {
 
 
 class _Request(Request):
-    """A request whose files stay in memory: they are small, and what was sent may not touch the disk."""
+    """A request whose files stay in memory: they are small, and must not be written to the disk."""
 
     def _get_file_stream(self, *_: object, **__: object) -> IO[bytes]:
         return io.BytesIO()
@@ -68,11 +68,11 @@ def create_app(
 
     Args:
         site: the printer's surroundings.
-        printer: the machine.
-        entropy: where tokens are drawn from; the system's outside tests.
-        pin: the administrator's.
-        hosts: the names by which it may be called, empty for any (it is bound to more than loopback).
-        clock: of the wait after wrong PINs; the system's outside tests.
+        printer: the printer.
+        entropy: the source of random tokens; the system's outside tests.
+        pin: the administrator's PIN.
+        hosts: the host names that are accepted; empty for any (it listens on more than loopback).
+        clock: the clock of the wait after wrong PINs; the system's outside tests.
     """
     app = Flask("mfp_sim.remote_ui", static_folder=None)
     app.request_class = _Request
@@ -92,7 +92,7 @@ def create_app(
     def find_session() -> View | None:
         if request.endpoint == "static":
             return None
-        _ = request.form, request.files  # read whole before the lock is taken: the sender may be slow
+        _ = request.form, request.files  # read the whole request before taking the lock: the sender may be slow
         g.session = desk().sessions.get(request.cookies.get(cookie))
         return _take_lock()
 
@@ -137,7 +137,7 @@ _MEDIA = {"style.css": "text/css", "follow.js": "text/javascript", "icon.svg": "
 
 
 def _static(filename: str) -> View:
-    """A style, script or picture, from memory: a browser that leaves early must not leave a file open."""
+    """A style sheet, script or picture, from memory: a browser that disconnects early must not leave a file open."""
     if filename not in _MEDIA:
         abort(404)
     return Response(_octets_of(filename), content_type=f"{_MEDIA[filename]}; charset=utf-8")
@@ -154,12 +154,12 @@ def _local(instant: datetime | None) -> str:
 
 
 def _lang(text: str | Foreign) -> str:
-    """The attribute for an element that may hold no other: an option, a title, a button that a script writes to."""
+    """The `lang` attribute for an element that cannot contain another: an option, a title, a button set by a script."""
     return Markup(' lang="{}"').format(text.language) if isinstance(text, Foreign) else ""
 
 
 def _common() -> dict[str, object]:
-    """What every template has."""
+    """The variables of every template."""
     words, at = labels(), desk()
     bounds = limits(at.printer)
 
@@ -227,7 +227,7 @@ def _check_rights() -> View | None:
         back = request.path if request.method == "GET" else None
         return redirect(url_for("login", back=back if back != "/" else None), 303)
     if request.method == "POST":
-        return None  # the printer decides, and says why not
+        return None  # the printer decides, and gives the reason for a refusal
     page = PAGES.get((request.endpoint or "").partition(".")[0])
     if page is not None and role() not in page.roles:
         return error_page(403, shown(Refused("not-administrator", "administrator rights are needed")))
@@ -245,5 +245,5 @@ def _http_error(error: HTTPException) -> View:
 
 
 def _failed(error: MfpSimError) -> View:
-    """What went wrong inside, such as a full disk: said in words, never with a traceback."""
+    """An internal error, such as a full disk: shown in words, never with a traceback."""
     return error_page(500, RefusalView("internal", Foreign(str(error)), None))

@@ -1,8 +1,8 @@
-"""What ``mfp-sim serve`` serves, put together from a plan: clock, CA, network, printers, and what survives a stop.
+"""Builds what `mfp-sim serve` serves from a plan: clock, CA, network, printers, and the state that survives a stop.
 
-The only place of the Remote UI that wires them. Keys are generated and chance is the system's, since the CA is on a
-socket too; only the spread of the automatic request's time is repeatable on a simulated clock, so that a recording
-can be run again.
+It is the only module of the Remote UI that connects them. Keys are generated and random values are the system's, since
+the CA may be on a socket. Only the spread of the automatic request's time is repeatable on a simulated clock, so that
+a recording can be run again.
 """
 
 from __future__ import annotations
@@ -58,11 +58,11 @@ _CLOCK_FILE = "clock.json"
 
 @dataclass(frozen=True)
 class ServePlan:
-    """What is to be served.
+    """What to serve.
 
-    ``start`` is the first instant of a simulated clock, None for the system's; ``seed`` decides the spread of the
-    automatic request's time on it. ``ca_url`` is a real server, None for the mock, which then listens on ``ca_port``
-    and follows ``script``.
+    `start` is the first instant of a simulated clock, None for the system clock; `seed` decides the spread of the
+    automatic request's time on a simulated clock. `ca_url` is a real server, None for the mock, which then listens on
+    `ca_port` and follows `script`.
     """
 
     profile: Profile
@@ -85,14 +85,14 @@ class ServePlan:
 
     @property
     def redactor(self) -> Redactor:
-        """Knows the secrets of the plan."""
+        """A redactor that knows the secrets of the plan."""
         return Redactor([*([self.challenge] if self.challenge else []), *self.reach.secrets])
 
 
 @dataclass
 class Served:
-    """What was put together. ``close`` stops the mock's socket, writes down where a simulated clock stood, and leaves
-    the state's directories to others."""
+    """Everything that was built. `close` stops the mock's socket, saves the time of a simulated clock, and releases the
+    state directories."""
 
     plan: ServePlan
     site: Site
@@ -102,14 +102,14 @@ class Served:
     leaving: ExitStack = field(default_factory=ExitStack)
 
     def close(self) -> None:
-        """Stop the mock, keep the time, and leave the directories."""
+        """Stop the mock, save the time, and release the directories."""
         with self.leaving:
             if self.plan.state_dir is not None and self.site.simulated:
                 _keep_clock(self.plan.state_dir, self.site.clock.now())
 
 
 class _Spread(Entropy):
-    """The system's chance, but for the spread of the automatic request's time, which a seed decides."""
+    """The system's random values, except the spread of the automatic request's time, which a seed decides."""
 
     def __init__(self, seed: int, serial: str) -> None:
         super().__init__(None)
@@ -127,16 +127,16 @@ def serial_of(number: int) -> str:
 def assemble(
     plan: ServePlan, *, keys: KeySource | None = None, on_entry: Callable[[JournalEntry], None] | None = None
 ) -> Served:
-    """Put it together and switch the printers on.
+    """Build everything and switch the printers on.
 
     Args:
-        plan: see :class:`ServePlan`.
-        keys: instead of generated ones, in tests.
-        on_entry: told of each request to the mock.
+        plan: see `ServePlan`.
+        keys: keys to use in tests instead of generated ones.
+        on_entry: called with each request to the mock.
 
     Raises:
         UsageError: an address, port or directory cannot be used.
-        DocumentError: the script's mistakes.
+        DocumentError: the script has mistakes.
     """
     clock, start = _clock(plan)
     scheduler = Scheduler(clock, max_events=_MANY)
@@ -186,7 +186,7 @@ def _printer(plan: ServePlan, served: Served, number: int, keys: KeySource, stor
 
 
 def _tell(error: Exception) -> None:
-    """The request has ended with it, and the machine goes on: where it came from is told to whoever serves."""
+    """Report where an unexpected exception came from. It has ended the request, and the printer continues."""
     told = visible("".join(traceback.format_exception(error)))
     logging.getLogger("mfp_sim.serve").error("an unexpected exception ended a request\n%s", told)
 
@@ -201,7 +201,7 @@ def _address(first: str, number: int) -> str:
 def _mock(
     plan: ServePlan, clock: Clock, keys: KeySource, on_entry: Callable[[JournalEntry], None] | None
 ) -> ScepService:
-    profile_named(plan.ca_profile)  # a name that is none is told as such
+    profile_named(plan.ca_profile)  # reports an unknown name first
     problems = Problems()
     script = read_script(plan.script, problems) if plan.script is not None else ()
     problems.raise_if_any()
@@ -224,7 +224,7 @@ def _listen(ca: ScepService, plan: ServePlan) -> ServerHost:
 
 
 def _reachable(host: ServerHost) -> str:
-    """The mock's address as a program on this machine can use it."""
+    """The mock's address for a program on this computer."""
     return f"http://127.0.0.1:{host.port}" if host.host in ("0.0.0.0", "") else host.url  # noqa: S104 - compared
 
 
@@ -232,19 +232,19 @@ def _reachable(host: ServerHost) -> str:
 
 
 class _WithClock:
-    """A storage that writes down where the simulated clock stands before each commit, so that it never goes back behind
-    what was stored, however the process ends."""
+    """A storage that saves the time of the simulated clock before each commit. The clock then never restarts before a
+    stored state, even if the process is killed."""
 
     def __init__(self, storage: Storage, directory: Path, clock: Clock) -> None:
         self._storage, self._directory, self._clock = storage, directory, clock
 
     def commit(self, state: Mapping[str, object]) -> None:
-        """See :class:`~mfp_sim.device.storage.Storage`."""
+        """See `mfp_sim.device.storage.Storage`."""
         _keep_clock(self._directory, self._clock.now())
         self._storage.commit(state)
 
     def load(self) -> Mapping[str, object] | None:
-        """See :class:`~mfp_sim.device.storage.Storage`."""
+        """See `mfp_sim.device.storage.Storage`."""
         return self._storage.load()
 
 
@@ -266,7 +266,7 @@ def _clock(plan: ServePlan) -> tuple[PassingClock, datetime]:
 
 
 def _kept_clock(directory: Path) -> datetime | None:
-    """Where a simulated clock stood when it was stopped; it never goes backwards."""
+    """The time at which a simulated clock was stopped; the clock never goes backwards."""
     file = directory / _CLOCK_FILE
     try:
         text = str(json.loads(file.read_text("utf-8"))["simulated"])

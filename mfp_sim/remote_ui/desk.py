@@ -1,6 +1,6 @@
-"""What every page of the Remote UI works with: printer, sessions and labels of this request, and how a page is shown.
+"""The tools of every page of the Remote UI: printer, sessions and labels of the request, and how to show a page.
 
-Owns no page, no right and no lock: the application (``app.py``) has checked the request before a page is called. Serves
+It owns no page, no right and no lock: the application (`app.py`) checks the request before it calls a page. Serves
 MFP-UI-01.
 """
 
@@ -41,7 +41,7 @@ View = Response | AnyResponse | str | tuple[str, int]
 
 @dataclass(frozen=True)
 class Desk:
-    """What the pages of one printer work with."""
+    """The tools of the pages of one printer."""
 
     site: Site
     printer: Printer
@@ -50,7 +50,7 @@ class Desk:
 
 @dataclass(frozen=True)
 class RefusalView:
-    """A refusal as a page shows it: its reason for scripts, its text, and the name of the field it is about."""
+    """A refusal as a page shows it: its reason for programs, its text, and the name of the field that it is about."""
 
     reason: str
     text: str | Foreign
@@ -65,13 +65,13 @@ def desk() -> Desk:
 
 
 def role() -> str:
-    """Who is asking."""
+    """The role of this browser's session."""
     session: BrowserSession | None = g.get("session")
     return session.role if session else "logged-out"
 
 
 def labels() -> Labels:
-    """The language of this browser: the one chosen, or the best of its list."""
+    """The labels in the language of this browser: the chosen one, or the best of its list."""
     chosen = request.cookies.get("language", "")
     return labels_of(chosen if chosen in LANGUAGES else best_language(request.accept_languages.values()))
 
@@ -90,7 +90,8 @@ def show(template: str, endpoint: str, *, refusal: Refused | None = None, **valu
 
 
 def form_page(render: Callable[[Refused | None], str], submit: Callable[[], None], then: str, **values: Any) -> View:
-    """A page with a form: shown, or sent and then ``then``; refused, it is shown again with what was typed."""
+    """Show a page with a form, or handle the submitted form and go to `then`. After a refusal, the page shows the form
+    again with the values that were typed."""
     if request.method != "POST":
         return render(None)
     try:
@@ -113,7 +114,7 @@ def shown(refusal: Refused) -> RefusalView:
 
 
 def limits(printer: Printer) -> dict[str, object]:
-    """What labels say of the model and the machine."""
+    """The values of the model and the printer that labels contain."""
     model = printer.profile
     spans = {
         "port": model.port_range, "timeout": model.timeout_range, "adjust": model.adjustment_range,
@@ -131,6 +132,6 @@ def limits(printer: Printer) -> dict[str, object]:
 
 
 def error_page(status: int, refusal: RefusalView | None = None, key: str | None = None) -> View:
-    """A page that shows an error only: its label is ``key``, else that of the HTTP status."""
+    """A page that shows only an error: its label is `key`, or that of the HTTP status."""
     text = key or (f"error.{status}" if labels().has(f"error.{status}") else "error.400")
     return render_template("error.html", endpoint=None, path=[], key=text, refusal=refusal), status

@@ -1,6 +1,6 @@
-"""What browsers send, as settings of the printer; and where on a page a refusal belongs.
+"""Reads submitted forms into settings of the printer, and finds the field of a page that a refusal is about.
 
-Reads only; ranges and rules are the printer's. What cannot be read is refused with the label of its field.
+The printer checks ranges and rules. A value that cannot be read is refused with the label of its field.
 """
 
 from __future__ import annotations
@@ -61,11 +61,12 @@ REFUSALS: Mapping[Reason, tuple[str | None, int]] = {
     "start-out-of-range": ("start", 422),
     "timer-on": (None, 409),
 }
-"""The name of the field that a refusal is about, and its HTTP status (A-04); its label is ``refused.<reason>``."""
+"""By reason: the name of the field that a refusal is about, and the HTTP status (A-04). The label is
+`refused.<reason>`."""
 
 
 class Mistyped(Refused):
-    """A field cannot be read. ``field`` is its name, ``label`` the key of its label."""
+    """A field that cannot be read. `field` is its name, `label` the key of its label."""
 
     def __init__(self, reason: Reason, field: str, label: str) -> None:
         super().__init__(reason, f"the field {field} cannot be read")
@@ -80,10 +81,10 @@ def _number(form: Form, name: str, label: str) -> int:
 
 
 def read_communication(form: Form) -> dict[str, str | int]:
-    """``url``, ``port`` and ``timeout`` of the communication settings.
+    """`url`, `port` and `timeout` of the communication settings.
 
     Raises:
-        Mistyped: a number is none.
+        Mistyped: a value that has to be a number is not a number.
     """
     return {
         "url": form.get("url", "").strip(),
@@ -93,10 +94,10 @@ def read_communication(form: Form) -> dict[str, str | int]:
 
 
 def read_key(form: Form, stored: KeySettings | None = None) -> KeySettings:
-    """The items of a key; an empty challenge keeps the ``stored`` one, unless it is to be deleted.
+    """The settings of a key; an empty challenge password keeps the `stored` one, unless the form deletes it.
 
     Raises:
-        Mistyped: the length is no number.
+        Mistyped: the length is not a number.
     """
     challenge: str | None = form.get("challenge", "") or None
     if challenge is None and stored is not None and "challenge_delete" not in form:
@@ -127,10 +128,10 @@ def _start(form: Form) -> datetime | None:
 
 
 def read_auto_request(form: Form, stored: AutoRequestSettings) -> AutoRequestSettings:
-    """The settings of the automatic request. With the timer off, a key without name and common name is none.
+    """The settings of the automatic request. With the timer off, a key without name and common name is left out.
 
     Raises:
-        Mistyped: a number or the start is none.
+        Mistyped: a number cannot be read, or the start is not a time.
     """
     timer = "timer" in form
     has_key = bool(form.get("name", "").strip() or form.get("common_name", "").strip())

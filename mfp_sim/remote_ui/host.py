@@ -1,4 +1,4 @@
-"""A Remote UI on a socket: threads, no log of its own, a clean stop. Loopback unless told otherwise."""
+"""A Remote UI on a socket, by default on loopback: it uses threads, writes no log, and stops cleanly."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from mfp_sim.shared.simtime import Clock, SystemClock
 __all__ = ["UiHost"]
 
 _SECONDS = 30
-"""How long a request may take to come in, all of it, and how long each piece of an answer may take to leave."""
+"""The time limit for receiving a whole request, and for sending each piece of a reply."""
 _POLL = 0.05
 
 
 class _Received(io.RawIOBase):
-    """What a browser sends, to be read whole within one deadline: a letter now and then does not move it."""
+    """The input from a browser, with one deadline for the whole request: single bytes do not extend it."""
 
     def __init__(self, connection: socket.socket, clock: Clock) -> None:
         self._connection, self._clock = connection, clock
@@ -43,7 +43,7 @@ class _Received(io.RawIOBase):
 
 
 class _Handler(WSGIRequestHandler):
-    """Says nothing of each request, nor what it is made with; drops who has not sent a request in time."""
+    """Logs no request and does not name its software; drops a client that has not sent a request in time."""
 
     timeout = _SECONDS
 
@@ -58,14 +58,14 @@ class _Handler(WSGIRequestHandler):
         return "mfp-sim"
 
     def log(self, type: str, message: str, *args: object) -> None:  # noqa: A002 - werkzeug's name
-        """Nothing."""
+        """Log nothing."""
 
 
 class UiHost:
-    """Serves one application from the time of its making; :attr:`url` tells where.
+    """Serves one application as soon as it is created; `url` is its address.
 
     Raises:
-        UsageError: see :func:`~mfp_sim.shared.listening.listen`.
+        UsageError: see `mfp_sim.shared.listening.listen`.
     """
 
     def __init__(self, app: Flask, host: str = "127.0.0.1", port: int = 0) -> None:
@@ -87,7 +87,7 @@ class UiHost:
         self.stop()
 
     def stop(self) -> None:
-        """Take no more requests, and wait until the thread has ended."""
+        """Accept no more requests, and wait until the thread has ended."""
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()

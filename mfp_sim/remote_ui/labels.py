@@ -1,6 +1,6 @@
-"""The words of the Remote UI by language, from ``labels/*.yaml``; what a language does not have is English.
+"""The labels of the Remote UI by language, from `labels/*.yaml`; a label that a language lacks is in English.
 
-Owns the files, their reading, and the choice of a language. Knows no pages. Serves MFP-UI-01 and the labels of the
+Owns the files, their reading, and the choice of a language; it knows no pages. Serves MFP-UI-01 and the labels of the
 manual: the Norwegian file has them exactly as the manual writes them.
 """
 
@@ -25,7 +25,7 @@ _ALSO = {"no": "nb", "nn": "nb"}
 
 @dataclass(frozen=True)
 class Foreign:
-    """A text in another language than the page: as HTML it says so, for those who have pages read aloud."""
+    """A text in a language other than the page's: its HTML names the language, for screen readers."""
 
     text: str
     language: str = DEFAULT
@@ -39,17 +39,17 @@ class Foreign:
 
 @dataclass(frozen=True)
 class Labels:
-    """One language: ``own`` are the labels it has itself, ``fallback`` the English ones."""
+    """One language: `own` are its own labels, `fallback` the English ones."""
 
     language: str
     own: Mapping[str, str]
     fallback: Mapping[str, str]
 
     def text(self, key: str, **values: object) -> str:
-        """The label of that key, with ``{names}`` filled in.
+        """The label with that key, with `{names}` filled in.
 
         Raises:
-            UsageError: no language has it.
+            UsageError: neither this language nor English has it.
         """
         found = self.own.get(key) or self.fallback.get(key)
         if found is None:
@@ -57,16 +57,16 @@ class Labels:
         return found.format(**values) if values else found
 
     def shown(self, key: str, **values: object) -> str | Foreign:
-        """The label for a page: an English one in a page of another language is marked as that.
+        """The label for a page: an English label in a page of another language is marked as English.
 
         Raises:
-            UsageError: no language has it.
+            UsageError: neither this language nor English has it.
         """
         text = self.text(key, **values)
         return text if self.own.get(key) else Foreign(text)
 
     def has(self, key: str) -> bool:
-        """Whether there is such a label, in this language or in English."""
+        """Whether the label exists, in this language or in English."""
         return key in self.own or key in self.fallback
 
 
@@ -81,12 +81,12 @@ def _read(language: str) -> Mapping[str, str]:
 
 @cache
 def labels_of(language: str) -> Labels:
-    """The labels of one of :data:`LANGUAGES`."""
+    """The labels of one of `LANGUAGES`."""
     return Labels(language, _read(language), _read(DEFAULT))
 
 
 def best_language(wanted: Iterable[str]) -> str:
-    """The first language of a browser's list that there is; English if there is none."""
+    """The first language of a browser's list that is available; otherwise English."""
     for entry in wanted:
         code = entry.partition("-")[0].lower()
         code = _ALSO.get(code, code)

@@ -1,4 +1,4 @@
-"""Keys and certificates, batch export and import, audit log, network, functions, restart."""
+"""The pages for keys and certificates, batch export and import, the audit log, network, functions, and restart."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def _transfer(refusal: Refused | None = None) -> str:
 
 
 def _report_line(said: ShownSentence) -> str | Foreign:
-    """A line of the printer's report in the language of the page."""
+    """A line of the printer's import or export report, in the language of the page."""
     return labels().shown(f"import.{said.key}")
 
 
@@ -125,7 +125,7 @@ def _audit() -> View:
 
 
 def _audit_file() -> View:
-    """The whole log as CSV, oldest first; no cell begins like a formula."""
+    """The whole log as CSV, oldest entry first; no cell begins like a formula."""
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(["Date/Time", "User Name", "Operation", "Result", "Information"])

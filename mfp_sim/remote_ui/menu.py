@@ -1,4 +1,4 @@
-"""The menu of the Remote UI as a table: which page stands below which, and who sees it (MFP-UI-01, A-20)."""
+"""The menu of the Remote UI as a table: the page above each page, and the roles that see it (MFP-UI-01, A-20)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ADMINISTRATOR = (ADMINISTRATOR,)
 
 @dataclass(frozen=True)
 class MenuPage:
-    """A page: its endpoint, which is its label's key too, its address, the page above it, and the roles that see it."""
+    """A page: its endpoint (also the key of its label), its address, the page above it, and the roles that see it."""
 
     endpoint: str
     url: str
@@ -47,7 +47,7 @@ PAGES: Mapping[str, MenuPage] = {
 
 
 def below(endpoint: str, role: str) -> list[MenuPage]:
-    """The pages of a menu that a role sees."""
+    """The pages of a menu that a role can see."""
     return [page for page in PAGES.values() if page.above == endpoint and role in page.roles]
 
 

@@ -1,4 +1,4 @@
-"""Portal, login, languages and the menus."""
+"""The pages for the portal, the login, the languages, and the menus."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def _language(code: str) -> View:
 
 
 def local_path(text: str | None) -> str:
-    """A path of these pages; anything else leads to the portal."""
+    """A path within the Remote UI; anything else becomes the path of the portal."""
     try:
         parts = Url.parse(text or "/").parts
     except ValueError:

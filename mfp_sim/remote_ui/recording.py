@@ -1,7 +1,7 @@
-"""What was done in a browser, as a scenario that can be run: ``mfp-sim serve --record FILE``.
+"""Records acts in a browser as a scenario that can be run: `mfp-sim serve --record FILE`.
 
-Owns the text of the file. At its end stands what the status page and the key list showed. Secrets that were typed are
-not in it: each has a stand-in of the same kind, so that the CA and the machine decide as they did.
+Owns the text of the file. The file ends with what the status page and the key list showed. It holds no secret that was
+typed: a replacement of the same kind stands for each, so that the CA and the printer decide in the same way.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ RecordedStep = dict[str, object]
 
 @dataclass
 class _Waiting:
-    """A step that in a scenario waits until it is over, and what of that time has not passed yet in the recording."""
+    """A step that waits for its end in a scenario, and the part of that wait that the recording has not yet seen."""
 
     step: RecordedStep
     left: float
@@ -39,7 +39,7 @@ class _Waiting:
 
 
 class Recording:
-    """Collects acts; :meth:`text` is the scenario so far. It is about the first printer."""
+    """Collects acts on the first printer; `text` is the scenario so far."""
 
     def __init__(self, served: Served) -> None:
         self._served, self._printer = served, served.site.printers[0]
@@ -54,7 +54,7 @@ class Recording:
             self._stand_ins[served.plan.challenge] = "recorded-challenge"
 
     def __call__(self, act: Performed) -> None:
-        """Take an act in; what changes the CA's reachability is noted with it."""
+        """Add an act, with any change in the reachability of the CA."""
         if self._printer.exported is not None:
             self._bundles.setdefault(self._printer.exported, f"export-{self._exports}")
         if self._ended is not None:
@@ -182,11 +182,11 @@ class Recording:
         if act.refused is not None:
             step["refused"] = act.refused
         if act.kind in PREMISES:
-            step["optional"] = True  # it was done; whether it came to anything is seen in what is expected
+            step["optional"] = True  # it was done; the expectations show whether it had an effect
         return step
 
     def _argument(self, act: Performed) -> object | None:
-        """The argument of the scenario step, or None for what a scenario does not know."""
+        """The argument of the scenario step, or None for an act that scenarios do not have."""
         value = act.argument
         if isinstance(value, KeySettings):
             return self._key(value, act.refused) | ({} if act.ended else {"wait": False})
@@ -276,11 +276,11 @@ class Recording:
 
 
 PREMISES = ("network", "power_cut", "ca_operator", "key_generation")
-"""Steps that fail a scenario when they come to nothing, unless they are optional."""
+"""Steps that fail a scenario if they have no effect, unless they are optional."""
 
 
 def _as_it_was(rule: Any) -> Any:
-    """A rule of a script that nobody wrote for this scenario: it need not be hit, nor its faults have an effect."""
+    """A rule of a script that was not written for this scenario: it need not be hit, and its faults need no effect."""
     if "shuffle" in rule:
         return {"shuffle": [_as_it_was(inner) for inner in rule["shuffle"]]}
     faults = [{**(f if isinstance(f, dict) else {f: None}), "optional": True} for f in rule.get("faults", ())]
@@ -288,7 +288,7 @@ def _as_it_was(rule: Any) -> Any:
 
 
 def _rewrite(waiting: _Waiting, steps: list[RecordedStep]) -> None:
-    """A scenario's step would wait longer than was waited: say the same with steps that do not wait."""
+    """Replace a step that would wait longer than the recording did by steps that do not wait."""
     index = next(number for number, step in enumerate(steps) if step is waiting.step)
     if "restart" in waiting.step:
         steps[index] = {"power_off": {}}
@@ -301,7 +301,7 @@ def _rewrite(waiting: _Waiting, steps: list[RecordedStep]) -> None:
 
 
 def _pair(argument: object) -> tuple[Any, str]:
-    """What a bundle act has: the file (or its name), and the password."""
+    """The argument of an act on a bundle: the file (or its name), and the password."""
     assert isinstance(argument, tuple)
     first, password = argument
     return first, str(password)

@@ -1,5 +1,7 @@
-"""The three setting screens of the SCEP menu, and Certificate Issuance Request Status (MFP-COMM-*, MFP-REQ-*,
-MFP-AUTO-*, MFP-STATUS-*)."""
+"""The three settings pages of the SCEP menu, and the page Certificate Issuance Request Status.
+
+Serves MFP-COMM-*, MFP-REQ-*, MFP-AUTO-*, MFP-STATUS-*.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +58,7 @@ def _communication() -> View:
 
 
 def _fresh_key() -> dict[str, object]:
-    """What the fields of a key are preset with (A-06, A-07)."""
+    """The preset values of the fields of a key (A-06, A-07)."""
     blank = KeySettings("", "")
     return {
         "name": "", "common_name": "", "organization": "", "length": blank.length, "signature": blank.signature,
@@ -114,7 +116,7 @@ def _auto_request() -> View:
 
 
 def _typed_auto(stored: AutoRequestSettings) -> dict[str, object]:
-    """The stored settings as the fields show them; the challenge password is never among them (A-10)."""
+    """The stored settings as the fields show them, without the challenge password (A-10)."""
     key = _fresh_key()
     if stored.key is not None:
         key = {name: value or "" for name, value in vars(replace(stored.key, challenge=None)).items()}

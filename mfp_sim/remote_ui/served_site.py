@@ -1,9 +1,8 @@
-"""Printers, their network and their CA on one clock, behind one lock: what the pages and the time-keeper act on.
+"""Printers, their network and their CA on one clock, behind one lock, for the pages and the time-keeper.
 
-Requests of browsers and the scheduler's bookings come from several threads; whoever holds the lock acts, the others
-wait. Nobody holds it while an exchange is under way. On a simulated clock the CA is called in process, and time moves
-when somebody moves it, or ``speed`` times as fast as the real one. An observer gets what was done, in the words of
-scenario steps.
+Browser requests and scheduled events come from several threads; the thread that holds the lock acts, and the others
+wait. No thread holds it during an exchange. On a simulated clock the CA is called in process, and time moves when a
+user moves it, or runs `speed` times as fast as real time. An observer receives every act as a scenario step.
 """
 
 from __future__ import annotations
@@ -37,20 +36,20 @@ ANSWERS: dict[str, str | None] = {
     **{f"http-{number}": f"{{http: {number}}}" for number in (404, 500, 503)},
     "none": "none",
 }
-"""What the mock can be told to answer from now on: the ``then`` of a rule, or None for its own policy."""
+"""How the mock can be set to reply from now on: the `then` of a rule, or None for the mock's own policy."""
 _TICK = 0.25
 _LONGEST_PAUSE = timedelta(seconds=1)
 
 
 class Busy(Exception):
-    """Somebody else has been acting for longer than one wants to wait; nothing was done."""
+    """Another thread has held the lock for longer than the caller waits; nothing was done."""
 
 
 @dataclass(frozen=True)
 class Performed:
-    """What somebody did: a scenario step's name and argument, and the reason if the machine refused it.
+    """An act as a scenario step: the name and argument, and the reason if the printer refused it.
 
-    ``ended``: whether all that follows from it had happened when it was done; a request may still be processed.
+    `ended`: whether all its consequences had happened when it returned; a request may still be in progress.
     """
 
     kind: str
@@ -62,14 +61,14 @@ class Performed:
 
 @dataclass(frozen=True)
 class Trouble:
-    """What went wrong while time passed by itself: when, and what."""
+    """A problem while time passed by itself: when it occurred, and what it was."""
 
     at: datetime
     text: str
 
 
 class UnwatchedPoints(PowerPoints):
-    """The power points of a machine that nobody examines: it runs for years, so what it passed is not kept."""
+    """The power points of a served printer. They are not recorded, since it may run for years."""
 
     def reach(self, name: str) -> None:
         super().reach(name)
@@ -77,7 +76,7 @@ class UnwatchedPoints(PowerPoints):
 
 
 class Street:
-    """The simulated network: the CA answers at its address, another port there refuses, other names are unknown."""
+    """The simulated network: the CA replies at its address, its other ports refuse, and other names are unknown."""
 
     def __init__(
         self, scheduler: Scheduler, handle: Callable[[HttpRequest, str], Delivery], network: Network,
@@ -91,28 +90,28 @@ class Street:
         }
 
     def state_for(self, host: str, port: int) -> NetworkState:
-        """How the network is for somebody who wants to go there."""
+        """The state of the network for a connection to that address."""
         if host.lower() not in self._hosts:
             return "no-such-host"
         return self._network.state if port == self._port else "refused"
 
     def begin(self, host: str, port: int, request: HttpRequest, timeout: float, done: Done) -> UnderWay:
-        """See :class:`mfp_sim.transport.Wire`."""
+        """See `mfp_sim.transport.Wire`."""
         at_home = host.lower() in self._hosts and port == self._port
         wire = self._at_home if at_home else self._elsewhere[self.state_for(host, port)]
         return wire.begin(host, port, request, timeout, done)
 
 
 class Site:
-    """What is served: see the module.
+    """Everything that is served; see the module.
 
     Args:
         clock, scheduler: simulated, or the system's.
-        speed: how many times as fast as the real one a simulated clock runs by itself; 0 for not at all.
+        speed: how many times as fast as real time a simulated clock runs by itself; 0 if it stands still.
         ca: the mock, or None with a real server.
-        ca_url: where the CA is.
-        network: the simulated network's state, on a simulated clock.
-        observer: told of everything that is done.
+        ca_url: the URL of the CA.
+        network: the state of the simulated network, on a simulated clock.
+        observer: called with every act.
     """
 
     def __init__(
@@ -132,27 +131,27 @@ class Site:
         self.answer = "policy"
         self.observer = observer
         self.trouble: Trouble | None = None
-        """The last thing that went wrong while time passed by itself, until somebody has seen it."""
+        """The last problem while time passed by itself, until a page has shown it."""
         self._lock = threading.RLock()
 
     @property
     def simulated(self) -> bool:
-        """Whether the clock is one that can be moved."""
+        """Whether the clock can be moved."""
         return isinstance(self.clock, FrozenClock)
 
     @property
     def next_event(self) -> Booking | None:
-        """What happens next by itself, as far as anybody can know: not when a reply will come."""
+        """The next scheduled event; the arrival of a reply is not known in advance."""
         return next((booking for booking in self.scheduler.planned() if booking.label not in EXCHANGE_LABELS), None)
 
     # --- acting -------------------------------------------------------------------------------------------
 
     @contextmanager
     def held(self, patience: float = -1) -> Iterator[None]:
-        """The lock, held.
+        """Hold the lock.
 
         Raises:
-            Busy: it was not to be had within ``patience`` seconds of real time (-1: waits for ever).
+            Busy: it was not free within `patience` seconds of real time (-1 waits forever).
         """
         if not self._lock.acquire(timeout=patience):
             raise Busy
@@ -162,10 +161,10 @@ class Site:
             self._lock.release()
 
     def act(self, kind: str, argument: object, do: Callable[[], T], *, role: str = ADMINISTRATOR) -> T:
-        """Do something, with all that takes no time, and tell the observer, with the reason when it was refused.
+        """Do something, with all consequences that take no time, and report it to the observer, even if it is refused.
 
         Raises:
-            Refused: the machine refused it.
+            Refused: the printer refused it.
         """
         with self._lock:
             try:
@@ -182,7 +181,7 @@ class Site:
             self.observer(act)
 
     def advance(self, seconds: float) -> None:
-        """Let simulated time pass; what is due in it happens."""
+        """Let simulated time pass, with everything that is due in that time."""
         with self._lock:
             self.scheduler.run_until(self.clock.now() + timedelta(seconds=seconds))
             self._tell(Performed("advance", seconds))
@@ -195,7 +194,7 @@ class Site:
                 self.advance(max(0.0, (booking.due - self.clock.now()).total_seconds()))
 
     def set_answer(self, answer: str) -> None:
-        """From now on the mock gives this one of :data:`ANSWERS` to every request for a certificate."""
+        """From now on, the mock sends this one of `ANSWERS` to every request for a certificate."""
         with self._lock:
             assert self.ca is not None
             then = ANSWERS[answer]
@@ -214,9 +213,9 @@ class Site:
     # --- time that passes by itself -----------------------------------------------------------------------
 
     def keep_time(self, stop: threading.Event, *, tell: Callable[[str], None] = lambda _: None) -> None:
-        """Run what is due, and move a simulated clock that has a speed, until ``stop``.
+        """Run what is due, and move a simulated clock that has a speed, until `stop`.
 
-        It goes on after any exception, such as a full disk: ``trouble`` has what happened, and ``tell`` is told.
+        It continues after any exception, such as a full disk: `trouble` holds the problem, and `tell` is called.
         """
         if not self.simulated:
             self._follow(stop, tell)

@@ -1,6 +1,6 @@
-"""Who uses a Remote UI: sessions on the server's side, their form tokens, and the administrator's PIN.
+"""The sessions of a Remote UI, kept on the server, with their form tokens and the administrator's PIN.
 
-A browser holds a random token and nothing else. Roles are those of the printer, which decides what a role may do.
+A browser holds only a random token. Roles are those of the printer, which decides what a role may do.
 Serves MFP-ADMIN-01.
 """
 
@@ -16,13 +16,13 @@ from mfp_sim.shared.simtime import Clock, Entropy, SystemClock
 __all__ = ["DEFAULT_PIN", "BrowserSession", "Sessions"]
 
 DEFAULT_PIN = "7654321"
-"""The administrator's PIN when none is set; documented, so it protects nothing."""
+"""The administrator's PIN if no other is set; it is documented, so it protects nothing."""
 LOGGED_OUT = ROLES[-1]
 _LIMIT = 1000
 
 
 def _worth(role: str) -> int:
-    """Which sessions stay longer: those of the administrator, then those of people who have logged in."""
+    """The order in which sessions are kept: the administrator's first, then those of users who have logged in."""
     return 2 if role == ADMINISTRATOR else int(role != LOGGED_OUT)
 
 
@@ -31,7 +31,7 @@ _TOKEN_OCTETS = 32
 
 @dataclass
 class BrowserSession:
-    """One browser. ``notices`` are label keys with values, shown once on the next page."""
+    """The session of one browser. `notices` are label keys with values, shown once on the next page."""
 
     token: str = field(repr=False)
     form_token: str = field(repr=False)
@@ -40,7 +40,7 @@ class BrowserSession:
 
     @property
     def logged_in(self) -> bool:
-        """Whether somebody has logged in."""
+        """Whether a user has logged in."""
         return self.role != LOGGED_OUT
 
     def has_form_token(self, text: str) -> bool:
@@ -48,14 +48,15 @@ class BrowserSession:
         return hmac.compare_digest(text.encode(), self.form_token.encode())
 
     def take_notices(self) -> list[tuple[str, dict[str, object]]]:
-        """The notices, which are forgotten with this."""
+        """Return the notices and forget them."""
         taken, self.notices = self.notices, []
         return taken
 
 
 class Sessions:
-    """All sessions of one printer; at most a thousand. Those without a login go first, then those without a PIN: nobody
-    ends the administrator's by logging in as a user. After wrong PINs there is a wait, on the real clock."""
+    """All sessions of one printer, at most a thousand. Sessions without a login are dropped first, then those without a
+    PIN, so a login as a user cannot end the administrator's session. After wrong PINs, a login has to wait, by the
+    real clock."""
 
     def __init__(self, entropy: Entropy, pin: str = DEFAULT_PIN, clock: Clock | None = None) -> None:
         self._entropy, self._pin = entropy, pin
@@ -78,10 +79,10 @@ class Sessions:
         return session
 
     def log_in(self, before: BrowserSession, role: str, pin: str, *, client: str = "") -> BrowserSession | None:
-        """A session with rights in the place of ``before``, or None when the PIN is wrong, or ``client`` has to wait
-        after wrong ones (``attempts.wait``).
+        """A session with rights that replaces `before`; None if the PIN is wrong, or if `client` has to wait after
+        wrong PINs (`attempts.wait`).
 
-        Only the administrator has a PIN. The token changes, so that one known from before gains nothing.
+        Only the administrator has a PIN. The token changes, so a token known from before is useless.
         """
         if role not in ROLES or role == LOGGED_OUT:
             return None

@@ -1,6 +1,6 @@
-"""What belongs to the simulator and not to the machine: moving the time, the mock's answers, the network, the power.
+"""The pages of the simulator, which a real printer does not have: time, the mock's replies, the network, the power.
 
-Nobody has to log in for it; the machine knows nothing of it.
+They need no login, and the printer knows nothing of them.
 """
 
 from __future__ import annotations
