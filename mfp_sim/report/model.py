@@ -115,7 +115,7 @@ class HttpMessage:
 class ExchangeReport:
     """One HTTP exchange; ``request`` and ``reply`` are keys of ``messages``. ``operation`` is the SCEP operation or
     message type; ``begun`` and ``ended`` are ISO 8601; ``event`` is the index in the scenario's trace of the event that
-    it belongs to; ``error`` says why there is no reply, and ``sent`` whether the whole request had left by then;
+    it belongs to; ``error`` says why there is no reply, and ``sent`` whether the whole request had been sent by then;
     ``seconds`` is how long the reply took on the clock of the run."""
 
     operation: str
@@ -133,7 +133,7 @@ class ExchangeReport:
 @exchanged
 @dataclass(frozen=True)
 class Difference:
-    """One element in which what came differs from what should have come; None: it is not there."""
+    """One element whose actual value differs from the expected value; None means that it is absent."""
 
     path: str
     expected: str | None
@@ -161,7 +161,7 @@ class MintedCertificate:
 @exchanged
 @dataclass(frozen=True)
 class SourceLine:
-    """A line of a scenario file, secrets masked; ``marked`` is the one that did not hold."""
+    """A line of a scenario file, with secrets masked; ``marked`` is the line that failed."""
 
     number: int
     text: str
@@ -186,8 +186,8 @@ class StepReport:
 @exchanged
 @dataclass(frozen=True)
 class FailureReport:
-    """What did not hold. ``step`` counts from 1; 0 is the whole run. ``source`` are the step's lines in its file.
-    ``error``: it ended the run before its end, or kept it from beginning; ``got`` says why."""
+    """One failure. ``step`` counts from 1; 0 is the whole run. ``source`` are the step's lines in its file. ``error``:
+    it ended the run early, or prevented its start; ``got`` says why."""
 
     step: int
     place: str
@@ -352,7 +352,7 @@ class CauseChange:
 @dataclass(frozen=True)
 class RunComparison:
     """An earlier run that this one is compared with: its ``target``, when it began, and the letter of its grade;
-    ``printers`` are the models whose verdict changed, in words. What is not listed is as it was."""
+    ``printers`` are the models whose verdict changed, in words. Everything that is not listed is unchanged."""
 
     target: str
     begun: str
@@ -364,8 +364,8 @@ class RunComparison:
 @exchanged
 @dataclass(frozen=True)
 class Grade:
-    """The run in one letter, ``A`` to ``F``, or empty where it allows none. ``because`` are the rules that capped it,
-    the one that decides first; ``words`` is the verdict in sentences."""
+    """The grade of the run, ``A`` to ``F``, or empty if the run allows no grade. ``because`` are the rules that limited
+    it, the decisive one first; ``words`` is the verdict in sentences."""
 
     letter: str = ""
     because: tuple[str, ...] = ()
@@ -378,8 +378,8 @@ StageName = Literal["capabilities", "ca", "enrol", "install", "poll", "renew", "
 @exchanged
 @dataclass(frozen=True)
 class PrinterStage:
-    """One stage of a printer's life with the server, under the reading that the verdict names. ``remedy`` is what mends
-    it at the server, where it is known."""
+    """One stage of a printer's life with the server, under the reading that the verdict names. ``remedy`` is the
+    remedy at the server, if it is known."""
 
     name: StageName
     outcome: Literal["done", "failed", "not-reached", "not-needed", "cannot-tell"]
@@ -409,7 +409,7 @@ class PrinterVerdict:
 @exchanged
 @dataclass(frozen=True)
 class Conclusion:
-    """One of the verdicts on the whole, e.g. ``Security``, ``RFC 8894`` or ``Printers``, in a sentence."""
+    """One of the verdicts on the whole run, e.g. ``Security``, ``RFC 8894`` or ``Printers``, in a sentence."""
 
     name: str
     verdict: Verdict
@@ -419,7 +419,8 @@ class Conclusion:
 @exchanged
 @dataclass(frozen=True)
 class Baseline:
-    """How the run compares with the file of expected failures; ids of checks. All three empty: as expected."""
+    """How the run compares with the file of expected failures, by ids of checks. If all three lists are empty, the run
+    is as expected."""
 
     file: str
     unexpected: tuple[str, ...] = ()
@@ -450,7 +451,7 @@ UNCHECKED: Final = "TLS certificate not checked"
 @exchanged
 @dataclass(frozen=True)
 class Provenance:
-    """Where the run comes from. ``begun`` is an ISO 8601 instant of the machine's clock; ``seed`` is None when each
+    """Where the run comes from. ``begun`` is an ISO 8601 instant of the computer's clock; ``seed`` is None if each
     scenario has its own; ``options`` are further conditions in words (``budget: 20 certificates``)."""
 
     version: str = ""
