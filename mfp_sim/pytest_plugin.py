@@ -54,7 +54,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="run scenarios under another reading of an assumption (repeatable)",
     )
 
-    # Spelled out here, since the module of the items is heavy: conformance/items.py says what they do.
+    # Repeated here because importing the module of the items is slow: conformance/items.py says what they do.
     group = parser.getgroup("mfp-sim-conformance", "conformance checks of mfp-sim")
     group.addoption("--scep-url", metavar="URL", help="run the conformance checks against this SCEP server, only these")
     group.addoption("--scep-challenge-file", type=Path, metavar="FILE", help="challenge password, on the first line")
@@ -159,7 +159,7 @@ class UnreadableItem(pytest.Item):
         )
 
     def reportinfo(self) -> tuple[Path, int, str]:
-        """Where it stands."""
+        """The place of the item for the report."""
         return self.path, 0, self.path.name
 
 
@@ -210,7 +210,7 @@ class ScenarioItem(pytest.Item):
         return "\n".join([*lines, "", f"the story: mfp-sim show '{self.path}{name}' --seed {result.seed}"])
 
     def reportinfo(self) -> tuple[Path, int, str]:
-        """Where it stands."""
+        """The place of the item for the report."""
         return self.path, 0, self.scenario.name
 
 

@@ -1,8 +1,8 @@
-"""What happened, as events with virtual times: recorded once, read by reports, comparisons and people.
+"""The trace of a run: events with virtual times, recorded once and read by reports, comparisons and people.
 
 Owns recording, JSON lines and comparison. Events hold decoded content, never ciphertext. Everything passes the
-:class:`~mfp_sim.shared.redaction.Redactor` on its way in. The messages as bytes lie beside the events as attachments,
-when a caller wants them; no comparison of traces looks at them.
+`mfp_sim.shared.redaction.Redactor` when it is recorded. On request, the messages as bytes are kept beside the events,
+as attachments; a comparison of traces ignores them.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ E = TypeVar("E", bound=Event)
 
 @dataclass(frozen=True)
 class TraceEvent:
-    """One event as it is written: when (aware, UTC), what kind (:mod:`mfp_sim.events`), and its content; that of
-    another printer than the first names it (``printer``)."""
+    """One event as it is written: its time (aware, UTC), its kind (`mfp_sim.events`), and its content, which names
+    the `printer` unless that is the first one."""
 
     time: datetime
     kind: str
@@ -47,7 +47,7 @@ class TraceEvent:
 
     @property
     def printer(self) -> str:
-        """The serial number of another printer than the first, else nothing."""
+        """The serial number of a printer other than the first; otherwise empty."""
         return str(self.data.get("printer", ""))
 
     @property
@@ -56,7 +56,7 @@ class TraceEvent:
         return read(self.kind, self.data)
 
     def of(self, kind: type[E]) -> E | None:
-        """What happened, if it is of that kind."""
+        """What happened, if the event is of that kind."""
         found = self.event if self.kind == kind.kind else None
         return found if isinstance(found, kind) else None
 
@@ -64,7 +64,7 @@ class TraceEvent:
 @dataclass(frozen=True)
 class Attachment:
     """One exchange as it was on the wire. ``event`` is the index of the event it belongs to, -1 without one; ``begun``
-    and ``ended`` are aware, UTC; without a reply ``error`` says why, and ``sent`` whether the request had left."""
+    and ``ended`` are aware, UTC; without a reply ``error`` says why, and ``sent`` whether the request had been sent."""
 
     event: int
     begun: datetime
@@ -76,13 +76,13 @@ class Attachment:
 
 
 class Recorder:
-    """Collects the events of one run, and the messages that are attached beside them.
+    """Collects the events of one run, and the messages that are attached to them.
 
-    What is masked is decided by its place. The names of fields and the product's own words
-    (:func:`~mfp_sim.events.own_words`) are never a secret, so that a challenge that is spelled alike (``CACert``) hides
-    nothing that expectations look at. All other text is masked.
+    The place of a text decides whether it is masked. The names of fields and the product's own words
+    (`mfp_sim.events.own_words`) are never masked, so a challenge with the same spelling (`CACert`) hides nothing that
+    expectations read. All other text is masked.
 
-    With ``limit``, the newest events only, for what runs for years.
+    With `limit`, it keeps only the newest events, for a run that lasts years.
     """
 
     def __init__(self, clock: Clock, redactor: Redactor | None = None, *, limit: int | None = None) -> None:
@@ -93,13 +93,13 @@ class Recorder:
         self._mark: dict[str, object] = {}
 
     def of(self, printer: str) -> Recorder:
-        """The same recorder for another printer than the first, whose events name it."""
+        """The same recorder for a printer other than the first; its events name that printer."""
         other = copy(self)
         other._mark = {"printer": printer}
         return other
 
     def record(self, event: Event) -> None:
-        """Add what happens at the present instant."""
+        """Add an event at the present instant."""
         own = own_words(type(event))
         kept = {
             name: value if name in own else self._as_recorded(own, name, value)
@@ -108,7 +108,7 @@ class Recorder:
         self._events.append(TraceEvent(self._clock.now(), event.kind, self._mark | kept))
 
     def as_recorded(self, kind: type[Event], path: str, value: object) -> object:
-        """What the trace shows of a value in a field (``csr.subject``) of that kind of event."""
+        """How the trace shows a value in a field (`csr.subject`) of that kind of event."""
         return self._as_recorded(own_words(kind), path, value)
 
     def _as_recorded(self, own: Collection[str], path: str, value: object) -> object:
@@ -124,13 +124,13 @@ class Recorder:
         return tuple(self._events)
 
     def attach(self, attachment: Attachment) -> None:
-        """Keep a message; no event, and no part of any comparison."""
+        """Keep a message. It is not an event, and comparisons ignore it."""
         self._attachments.append(attachment)
 
     @property
     def attachments(self) -> tuple[Attachment, ...]:
-        """The messages so far, in the order in which they were sent; every secret that is known by now is overwritten
-        in them."""
+        """The messages so far, in the order in which they were sent. Every secret known at the time of the call is
+        overwritten in them."""
         in_order = sorted(self._attachments, key=lambda attachment: attachment.event)
         return tuple(_masked(attachment, self.redactor) for attachment in in_order)
 
@@ -161,14 +161,14 @@ def _masked(attachment: Attachment, redactor: Redactor) -> Attachment:
 
 
 def to_json_lines(events: Iterable[TraceEvent]) -> str:
-    """One JSON object a line, keys in a fixed order."""
+    """One JSON object per line, with keys in a fixed order."""
     return "".join(json.dumps(event.to_json(), ensure_ascii=False, sort_keys=True) + "\n" for event in events)
 
 
 def from_json_lines(text: str) -> tuple[TraceEvent, ...]:
-    """Read what :func:`to_json_lines` wrote."""
+    """Read the lines that `to_json_lines` wrote."""
     events = []
-    for line in text.split("\n"):  # never splitlines: a string may hold U+0085 or U+2028 as it is
+    for line in text.split("\n"):  # not splitlines: a string may contain U+0085 or U+2028 unescaped
         if line.strip():
             entry = json.loads(line)
             time, kind = datetime.fromisoformat(entry.pop("time")), entry.pop("kind")
@@ -177,7 +177,7 @@ def from_json_lines(text: str) -> tuple[TraceEvent, ...]:
 
 
 def compare(first: Iterable[TraceEvent], second: Iterable[TraceEvent]) -> list[str]:
-    """The differences of two traces, a sentence each; empty when they are the same."""
+    """The differences between two traces, one sentence each; empty if they are the same."""
     left, right = list(first), list(second)
     differences = [
         f"event {index}: {json.dumps(a.to_json(), sort_keys=True)} != {json.dumps(b.to_json(), sort_keys=True)}"

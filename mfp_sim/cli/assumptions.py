@@ -57,7 +57,7 @@ def check_assumptions(options: argparse.Namespace, chosen: Sequence[tuple[Path, 
 
 
 def _flips(scenarios: Sequence[Scenario], jobs: int) -> Iterator[tuple[str, ...] | None]:
-    """What each gives, in order."""
+    """The flips that change each scenario, in order."""
     if jobs == 1 or len(scenarios) < 2:
         yield from map(examine, scenarios)
         return

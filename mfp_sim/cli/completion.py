@@ -34,7 +34,7 @@ _SCENARIOS, _PROFILES = _names("list", "_mfp_sim_scenarios"), _names("profiles",
 
 
 class _Value(argparse.Action):
-    """An argument with a value; ``complete`` is what shtab has a shell offer for it. Never parses anything."""
+    """An argument with a value; `complete` is what shtab makes a shell suggest for it. It never parses anything."""
 
     def __init__(self, *arguments: Any, **more: Any) -> None:
         super().__init__(*arguments, **more)
@@ -49,6 +49,6 @@ class _Value(argparse.Action):
 def completion(options: argparse.Namespace) -> int:
     """Print the script."""
     print(shtab.complete(build_parser(_Value), options.shell, preamble=_PREAMBLE[options.shell]))
-    if options.shell == "bash":  # so that directories end in a slash, and names of files are quoted
+    if options.shell == "bash":  # makes the shell end directories in a slash, and quote file names
         print("complete -o filenames -o bashdefault -F _shtab_mfp_sim mfp-sim")
     return 0

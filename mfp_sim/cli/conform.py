@@ -277,7 +277,7 @@ def _site(host: str, reach: Reach, page: str | None) -> Iterator[str]:
     yield from filter(None, (urlsplit(url if "://" in url else f"//{url}").hostname for url in urls))
     try:
         yield from (str(found[4][0]) for found in socket.getaddrinfo(host, None))
-    except OSError:  # a proxy may be able to resolve it although this machine cannot
+    except OSError:  # a proxy may be able to resolve it although this computer cannot
         return
 
 

@@ -36,7 +36,7 @@ def fleet(options: argparse.Namespace) -> int:
     """The verb; returns the exit code.
 
     Raises:
-        UsageError, DocumentError: see :mod:`mfp_sim.shared.errors`.
+        UsageError, DocumentError: see `mfp_sim.shared.errors`.
     """
     console = Console(sys.stderr if options.json else sys.stdout)
     if options.merge:
@@ -128,7 +128,7 @@ class _Job:
     real: bool
 
     def run(self, progress: Callable[[float], None] = lambda _: None) -> FleetRun:
-        """Carry it out, in this process or another."""
+        """Do the run, in this process or another."""
         plan, label = self.plan, ""
         if self.variation is not None:
             plan, label = varied(plan, self.variation), self.variation.label

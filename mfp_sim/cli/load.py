@@ -46,7 +46,7 @@ def load(options: argparse.Namespace) -> int:
     """The verb; returns the exit code.
 
     Raises:
-        UsageError, DocumentError: see :mod:`mfp_sim.shared.errors`.
+        UsageError, DocumentError: see `mfp_sim.shared.errors`.
     """
     console, progress = Console(sys.stderr if options.json else sys.stdout), Console(sys.stderr)
     with ended_as_interrupted():
@@ -139,7 +139,7 @@ def _job(options: argparse.Namespace, folder: Path) -> LoadJob:
 def _locust(
     options: argparse.Namespace, job: LoadJob, reach: Reach, folder: Path, progress: Console
 ) -> tuple[int, str]:
-    """Run it; its exit code, and what it said."""
+    """Run Locust; returns its exit code and its output."""
     locustfile = Path(jobs.__file__).with_name("locustfile.py")
     words = [
         sys.executable,

@@ -43,11 +43,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _carried_out(options: argparse.Namespace, *, ours: bool) -> int:
-    """The verb; errors become messages and an exit code. ``ours``: the process has nothing else to do."""
+    """Run the verb; errors become messages and an exit code. `ours`: the process does nothing else."""
     try:
         verb = getattr(importlib.import_module(f"mfp_sim.cli.{options.entry.module}"), options.entry.function)
         if ours:
-            gc.freeze()  # what the modules hold stays to the end: no collection looks for garbage there
+            gc.freeze()  # objects of modules live to the end: not scanned for garbage
         code: int = verb(options)
     except MfpSimError as error:
         _tell(error)
@@ -65,10 +65,11 @@ def _carried_out(options: argparse.Namespace, *, ours: bool) -> int:
 
 
 def _refuse(parser: argparse.ArgumentParser, word: str) -> NoReturn:
-    """A word that the verb does not have: its usage, and what may be meant; the exit code is 2."""
+    """Report a word that the verb does not have, with its usage and a suggestion; the exit code is 2."""
     from mfp_sim.shared.documents import did_you_mean  # noqa: PLC0415 - only a mistake needs it
 
-    known = [option for action in parser._actions for option in action.option_strings]  # argparse has no public way
+    # argparse has no public function that lists the options
+    known = [option for action in parser._actions for option in action.option_strings]
     hint = did_you_mean(word.partition("=")[0], known)
     parser.error(f"unrecognized argument: {word}" + (f" ({hint})" if hint else ""))
 

@@ -1,6 +1,6 @@
-"""``mfp-sim new``: a scenario to begin with, which runs as it is; asked for by options, or by questions at a terminal.
+"""`mfp-sim new`: writes a first scenario that runs unchanged, from options or from questions at a terminal.
 
-Owns the kinds of scenarios that it can begin, and their text. What a file may hold is the loader's matter.
+Owns the kinds of scenarios that it can write, and their text. The loader decides what a file may contain.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SCHEMA = "scenario.schema.json"
 
 @dataclass(frozen=True)
 class _Begin:
-    """A kind of scenario: what it is about, the rules of its CA, and its steps."""
+    """A kind of scenario: its subject, the rules of its CA, and its steps."""
 
     about: str
     why: str
@@ -102,7 +102,7 @@ def new(options: argparse.Namespace) -> int:
     """Write a scenario file, and the schema for editors beside it; returns the exit code.
 
     Raises:
-        UsageError: a name, kind or fault that cannot be, or a file that is there.
+        UsageError: a name, kind or fault that is not valid, or a file that already exists.
     """
     asks = options.name is None and sys.stdin.isatty()
     name = options.name or (_asked("name, of small letters, digits and hyphens", "my-scenario") if asks else None)
@@ -144,7 +144,7 @@ def _text(name: str, kind: str, fault: str, why: str | None) -> str:
         raise UsageError(
             f"there is no fault {fault!r}", remedy=did_you_mean(fault, FAULTS) or "mock-scep-server faults"
         )
-    # Where a fault acts, and how the printer ends, is seen by trying: a file that does not pass begins nothing.
+    # Only a trial run shows where a fault acts, and how the printer ends: a first scenario has to pass.
     for rule in ("when: {type: PKCSReq}, then: success, ", "when: {type: PKCSReq}, ", ""):
         script = f"  script:\n    - {{{rule}faults: [{FAULTS[fault].example}]}}\n"
         for state in ("error", "successful"):

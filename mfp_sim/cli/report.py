@@ -20,7 +20,7 @@ def report(options: argparse.Namespace) -> int:
     """The verb.
 
     Raises:
-        UsageError: no such file, or not a report; or it cannot be written.
+        UsageError: the file does not exist or is not a report, or the result cannot be written.
     """
     if options.schema:
         print(json.dumps(report_schema(), indent=1, ensure_ascii=False))
@@ -34,7 +34,7 @@ def report(options: argparse.Namespace) -> int:
         if options.since is not None:
             found = replace(found, since=compared(read_file(options.since), found))
         text = json_text(found, pretty=True) if options.pretty else FORMATS[options.format].make(found, options.lang)
-    except RecursionError:  # an event of a trace is shown as it is
+    except RecursionError:  # an event of a trace may be nested to any depth
         raise UsageError(f"{options.file} is nested too deeply to be shown") from None
     target: Path | None = options.output
     if target is None and options.format == "html" and sys.stdout.isatty():

@@ -42,7 +42,7 @@ def run(options: argparse.Namespace) -> int:
     while True:
         try:
             code = _run(options)
-        except MfpSimError as error:  # a mistake in a file, which the next change may mend
+        except MfpSimError as error:  # a mistake in a file, which the next change may fix
             print(f"mfp-sim: {visible(str(error))}", file=sys.stderr)
             code = error.exit_code
         try:
@@ -56,7 +56,7 @@ def _run(options: argparse.Namespace) -> int:
     """One run.
 
     Raises:
-        UsageError, DocumentError, TargetError: see :mod:`mfp_sim.shared.errors`.
+        UsageError, DocumentError, TargetError: see `mfp_sim.shared.errors`.
     """
     console = Console(sys.stderr if options.json else sys.stdout)
     conditions = _conditions(options)

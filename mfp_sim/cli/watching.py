@@ -1,4 +1,4 @@
-"""What ``run --watch`` waits for: changes of the files and directories that were named. Owns no run."""
+"""Waits for changes of the given files and directories, for `run --watch`. Owns no run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["changes_of"]
 
 
 def changes_of(selection: Sequence[str]) -> Iterator[list[str]]:
-    """The names of the YAML files that changed, each time some have; files that are included lie beside the others.
+    """The names of the changed YAML files, after each change; included files are beside the others.
 
     Raises:
         UsageError: watchfiles is not installed.
@@ -30,5 +30,5 @@ def changes_of(selection: Sequence[str]) -> Iterator[list[str]]:
         yield_on_timeout=True,
         raise_interrupt=True,
     )
-    next(looks)  # from here on a change counts
+    next(looks)  # changes count from this point on
     return (sorted({Path(path).name for _, path in found}) for found in looks if found)

@@ -1,1 +1,1 @@
-"""Scenarios: reads files into steps and expectations, and runs them on a frozen clock with printers and a CA."""
+"""Scenarios: reading files into steps and expectations, and running them on a frozen clock with printers and a CA."""

@@ -85,7 +85,7 @@ def _bundled(changes: tuple[str, ...] = ()) -> tuple[Scenario, ...]:
 
 
 def _named(word: str) -> list[Path]:
-    """The bundled files with a line ``name: NAME``, spelled exactly so."""
+    """The bundled files with a line `name: NAME`, in exactly this spelling."""
     line = re.compile(rb"^name: *%s *$" % re.escape(word.partition("[")[0]).encode(), re.MULTILINE)
     return [file for file in files_of(bundled_directory()) if line.search(file.read_bytes())]
 
@@ -99,7 +99,7 @@ def select(
     """The scenarios that ``words`` mean: paths first, then names and globs of bundled scenarios; ``tags``: any of them.
 
     ``FILE::NAME`` is one scenario of a file. The word ``scenarios`` means the bundled ones where there is no such
-    directory. ``mistakes`` and ``changes`` are as for :func:`load_all`.
+    directory. `mistakes` and `changes` are as for `load_all`.
 
     Raises:
         UsageError: a word is not a path, name, or glob.

@@ -1,4 +1,4 @@
-"""What a scenario file is put together of before it is read: shared blocks, and changes of the command line.
+"""Composes a scenario file before it is read: puts in shared blocks, and changes from the command line.
 
 `include: office.part.yaml` in a map adds the keys of that file, and the map's own keys replace them; an entry `include`
 of a list stands for the entries of that file. Paths are relative to the file that names them, and end in `.part.yaml`
@@ -81,7 +81,7 @@ def changed(root: Node, changes: Sequence[str]) -> Node:
     """The document with the values of ``printer.settings.key_limit=3`` set, each at its path of keys.
 
     Raises:
-        UsageError: a change that is not written so, or whose path leads through something other than a map.
+        UsageError: a change that is not written in this way, or whose path passes through a value that is not a map.
         DocumentError: a value that is not YAML.
     """
     for change in changes:
@@ -111,7 +111,7 @@ _SHARED: Schema = {"type": "string", "pattern": r"\.part\.yaml$"}
 
 
 def with_parts(schema: Any) -> Any:
-    """The schema with ``include`` in every map, which then need not have the keys that are needed itself."""
+    """The schema with `include` in every map; a map with `include` need not have the required keys itself."""
     if isinstance(schema, list):
         return [with_parts(entry) for entry in schema]
     if not isinstance(schema, dict):

@@ -1,4 +1,4 @@
-"""An entry of ``steps:``: an act of the table or an ``expect``, with its role and whether it may be refused."""
+"""An entry of `steps:`: an act of the table or an `expect`, with its role and whether a refusal is expected."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ __all__ = ["FILE", "assumptions_of", "basis_of", "changing", "named", "nearest",
 
 FILE = "examined.json"
 Entries = Mapping[str, tuple[str, tuple[str, ...]]]
-"""By ``file::name``, the file from where examined.json is: the digest, and the flips that change the outcome."""
+"""By `file::name`, with the file relative to examined.json: the digest, and the flips that change the outcome."""
 
 
 def named(scenario: Scenario) -> frozenset[str]:

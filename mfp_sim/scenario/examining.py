@@ -35,7 +35,7 @@ def tried(scenario: Scenario) -> tuple[Flip, ...]:
     setups = (scenario.printer, *scenario.others)
     later = [step.act.profile for step in scenario.steps if isinstance(step.act, AnotherPrinter)]
     models = [find_profile(name) for name in dict.fromkeys([*(setup.profile for setup in setups), *later])]
-    settled = set.intersection(*(set(setup.settings) for setup in setups))  # a value that each printer sets itself
+    settled = set.intersection(*(set(setup.settings) for setup in setups))  # a value that each printer sets for itself
     return flips_of(models, settled)
 
 

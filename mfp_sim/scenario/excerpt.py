@@ -20,14 +20,14 @@ __all__ = ["excerpt"]
 
 _MOST = 40
 _SECRET_KEYS = frozenset({"challenge", "static", "password", "secret", "give_challenge", "per_subject"})
-"""A scalar below one of them is a secret, and so is each value of a map there."""
-_NO_SECRETS = frozenset({"present", "absent", "none"})  # what expectations say of a challenge
+"""Keys whose value is a secret: a scalar, or each value of a map."""
+_NO_SECRETS = frozenset({"present", "absent", "none"})  # what expectations say about a challenge
 _NOT_SECRET = frozenset({"user", "subject", "lifetime", "cache", "no_permission"})
-"""Keys that stand beside a secret."""
+"""Keys beside a secret that are not secrets themselves."""
 
 
 def excerpt(place: str, redactor: Redactor) -> tuple[SourceLine, ...]:
-    """The step, or the rule of the script, around ``file:line:column``, that line marked; empty when there is none."""
+    """The step, or the rule of the script, around `file:line:column`, with that line marked; empty if there is none."""
     file, line = _position(place)
     if line is None:
         return ()
@@ -73,7 +73,7 @@ def _masked(text: str, redactor: Redactor) -> str:
     """The text with each secret masked in place; lines stay where they are. ``redactor`` learns the secrets, to mask
     them elsewhere too."""
     root = yaml.compose(text, Loader=yaml.SafeLoader)
-    assert root is not None  # it was loaded before
+    assert root is not None  # the file has been loaded before, so it is valid
     found = list(_secrets(root, secret=False))
     words = {node.value for node in found if node.value.startswith("$")}
     found = [node for node in found if node.value not in words and node.value not in _NO_SECRETS]
@@ -87,7 +87,7 @@ def _masked(text: str, redactor: Redactor) -> str:
 
 
 def _secrets(node: yaml.Node, *, secret: bool) -> Iterator[yaml.ScalarNode]:
-    """The scalars at places of secrets; ``secret``: the node stands at one."""
+    """The scalars at places of secrets; `secret`: the node is at such a place."""
     if isinstance(node, yaml.SequenceNode):
         for entry in node.value:
             yield from _secrets(entry, secret=secret)
@@ -100,7 +100,7 @@ def _secrets(node: yaml.Node, *, secret: bool) -> Iterator[yaml.ScalarNode]:
 
 
 def _parameters(root: yaml.Node, names: set[str]) -> Iterator[yaml.ScalarNode]:
-    """The values of the parameters that stand at places of secrets."""
+    """The values of the parameters that are used at places of secrets."""
     for key, sets in root.value if isinstance(root, yaml.MappingNode) else ():
         if key.value != "parameters" or not isinstance(sets, yaml.SequenceNode):
             continue

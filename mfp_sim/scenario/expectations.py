@@ -79,7 +79,7 @@ def _only_simulated(path: str, wanted: str, world: World) -> bool:
 
 
 def _local(instant: datetime, world: World, like: str) -> str:
-    """An instant as the printer's local time, as precise as ``like``."""
+    """An instant as the printer's local time, with the precision of `like`."""
     return shown_like(instant, world.zone, like)
 
 
@@ -87,7 +87,7 @@ DETAILS = ("none", "deferred", "registration-limit", "top-error", "scep-error", 
 
 
 class _Detail(Leaf):
-    """A detail of the status page: one of a few words, or the TOP error of an HTTP status."""
+    """A detail of the status page: one of a fixed set of words, or the TOP error of an HTTP status."""
 
     def value(self, node: Node, problems: Problems, what: str) -> object:
         if isinstance(node.value, str) and re.fullmatch(r"top-error-\d{3}", node.value, re.ASCII):
@@ -214,7 +214,7 @@ def _key_values(entry: KeyEntry, world: World) -> dict[str, object]:
 
 
 def _validity(entry: KeyEntry, world: World) -> str:
-    """Of a certificate, by the printer's clock."""
+    """The validity of a certificate, by the printer's clock."""
     now = world.printer.clock.now()
     if now < entry.certificate.not_before:
         return "not-yet-valid"
@@ -277,7 +277,8 @@ def _sent_at(wanted: SentAt, world: World) -> Iterator[Mismatch]:
 
 
 def _times(path: str, wanted: list[str], got: Sequence[datetime], world: World) -> Iterator[Mismatch]:
-    """Each time is compared with the precision in which it is written; surplus times with that of the last one."""
+    """The differences of two lists of times. Each is compared with the precision in which it is written; surplus times
+    are compared with the precision of the last one."""
     likes = wanted or ["0 00:00:00"]
     shown = [_local(time, world, likes[min(index, len(likes) - 1)]) for index, time in enumerate(got)]
     if shown != wanted:
@@ -292,7 +293,7 @@ def _transactions(wanted: Count, world: World) -> Iterator[Mismatch]:
 
 @document("", SOMETHING)
 class LedgerCounts(TypedDict, total=False):
-    """The CA's certificates and their fate; ``keys``: of how many public keys they are."""
+    """The CA's certificates and their fate; `keys` is the number of different public keys in them."""
 
     minted: Count
     delivered: Count
@@ -374,7 +375,7 @@ def _signed_by_ca(entry: KeyEntry, world: World) -> bool | None:
 
 @dataclass(frozen=True)
 class _Kind:
-    """A line of the table of expectations."""
+    """One line of the table of expectations."""
 
     compare: Callable[[Any, World], Iterator[Mismatch]]
     sentence: str
@@ -409,7 +410,7 @@ def _empty(kind: Kind, path: str) -> Iterator[tuple[str, str]]:
 
 
 _EXACT = (_audit, CA_LOOKS["orphans"][0], _messages_at, _sent_at, _next_request, _next_request_within, *LOOKS_FOR_TEXTS)
-"""Comparisons that look for a text or for times, and so take no operator."""
+"""Comparisons that search for a text or for times, and so accept no operator."""
 
 EXPECTATIONS: dict[str, _Kind] = {
     "status": _Kind(

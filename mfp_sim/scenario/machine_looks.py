@@ -79,7 +79,7 @@ def _auto_request(wanted: AutoRequestLook, world: World) -> Iterator[Mismatch]:
 
 @document("", SOMETHING)
 class WireLook(TypedDict, total=False):
-    """How a request goes out."""
+    """How a request is sent."""
 
     operation: Literal["GetCACaps", "GetCACert", "PKCSReq", "RenewalReq", "CertPoll"]
     method: Literal["GET", "POST"]
@@ -248,7 +248,7 @@ def _function(name: str, printer: Printer) -> str:
 
 
 LOOKS_FOR_TEXTS = (_audit_entries, _audit_lacks, _settings_lack, _storage_lacks, compare_menu)
-"""Comparisons that look for a text in another one."""
+"""Comparisons that search for a text within another one."""
 
 LOOKS: Mapping[str, tuple[Callable[[Any, World], Iterator[Mismatch]], str, str]] = {
     "functions": (

@@ -133,7 +133,7 @@ class _Point(Leaf):
 @document("", beside("nth", "at", "nth counts the passes of a power point: name the point with at"))
 @dataclass(frozen=True)
 class PowerCut:
-    """Now, or at the ``nth`` pass of a point; the power returns after ``off`` seconds, or with power_on."""
+    """Cut the power now, or at the `nth` pass of a point; it returns after `off` seconds, or with `power_on`."""
 
     at: Annotated[str | None, _Point()] = None
     nth: Annotated[int, Within(1)] = 1
@@ -188,7 +188,7 @@ def _is_cut_off(cut: int | None, flip: int | None) -> str | None:
 @document("", agree("cut", "flip", _is_cut_off))
 @dataclass(frozen=True)
 class ImportBundle:
-    """``cut`` keeps only the first bytes of the file; ``flip`` changes one bit (of the byte, counted from 0)."""
+    """Import a file. `cut` keeps only its first bytes; `flip` changes one bit (of that byte, counted from 0)."""
 
     name: str
     password: str = field(repr=False)

@@ -65,5 +65,5 @@ class ScenarioResult:
 
     @property
     def passed(self) -> bool:
-        """Ran, and everything held."""
+        """Whether it ran and every expectation held."""
         return self.skipped is None and not self.failures

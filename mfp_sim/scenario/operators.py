@@ -1,7 +1,7 @@
-"""Comparisons other than "exactly": what may stand in place of one value in an ``expect``.
+"""Operators: comparisons other than equality, in place of one value in an `expect`.
 
-An operator is compared like a value, with ``==``, so that the comparisons of ``expectations`` need not know of it. Owns
-the table of operators, how a file writes them, and their words.
+An operator is compared like a value, with `==`, so the comparisons of `expectations` need not know about it. Owns the
+table of operators, how a file writes them, and their words.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ __all__ = ["OPERATORS", "Operator", "comparable"]
 
 @dataclass(frozen=True)
 class _Rule:
-    """One operator: ``holds`` of its operands and what was found, its words, and how many operands it takes.
+    """One operator: `holds`, a function of its operands and the value found; its words; and its number of operands.
 
-    ``numbers`` and ``texts`` say of which values it can be asked; ``count`` is None for two or more.
+    `numbers` and `texts` say whether it applies to numbers and to texts; `count` is None for two or more operands.
     """
 
     holds: Callable[[tuple[Any, ...], Any], bool]
@@ -88,7 +88,7 @@ class Operator:
 
 
 class _OrOperator(OneWay):
-    """What ``inner`` takes, or a map with one operator."""
+    """The values that `inner` accepts, or a map with one operator."""
 
     def __init__(self, inner: Kind) -> None:
         self.inner = inner
@@ -134,7 +134,7 @@ class _OrOperator(OneWay):
 
 
 class _Regex(Text):
-    """A regular expression of Python's ``re``, which has to match the whole text."""
+    """A regular expression of Python's `re` that has to match the whole text."""
 
     def value(self, node: Node, problems: Problems, what: str) -> object:
         text = super().value(node, problems, what)
@@ -165,5 +165,5 @@ def comparable(kind: Kind) -> Kind:
 
 @cache
 def _comparable_record(record: Record) -> Record:
-    """One for each, since a schema has each document once."""
+    """One result per record, since a schema contains each document once."""
     return replace(record, fields=tuple(replace(entry, kind=comparable(entry.kind)) for entry in record.fields))

@@ -17,7 +17,7 @@ _WORD = r"\$[a-z_]+"
 
 
 def instances(root: Node, problems: Problems) -> list[tuple[str, Node]]:
-    """The instances of a file, each with ``[name]`` and its parameters put in; one with ``""`` where it has none."""
+    """The instances of a file, each with its `[name]` and its parameters put in; without parameters, one named `""`."""
     parameters = root.get("parameters")
     if parameters is None:
         return [("", root)]
@@ -46,7 +46,7 @@ Set = tuple[str, Node, Mapping[str, Node]]
 
 
 def _sets(parameters: Node, problems: Problems) -> list[Set]:
-    """The sets of a list; of a map of lists, every combination with one set of each."""
+    """The sets of a list; for a map of lists, every combination of one set from each list."""
     if parameters.kind != "map":
         return [found for entry in problems.list(parameters, "parameters") if (found := _set(entry, problems))]
     combined: list[Set] = [("", parameters, {})]
@@ -96,7 +96,7 @@ def _substitute(node: Node, values: Mapping[str, Node], used: set[str], problems
 
 
 class ParameterSets(OneWay):
-    """Sets of values for ``$words``; :func:`instances` has read them."""
+    """Sets of values for `$words`; `instances` has read them."""
 
     def read(self, node: Node, problems: Problems, what: str) -> object:  # noqa: ARG002
         return None

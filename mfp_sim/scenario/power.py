@@ -192,7 +192,7 @@ def _carry_out(scenario: Scenario, world: World) -> None:
         try:
             with world.about(step.printer):
                 step.act.act(world, step.role)
-        except (Refused, UsageError):  # a state that cannot be loaded is told by the start at the end
+        except (Refused, UsageError):  # the start at the end reports a state that cannot be loaded
             continue
         except BoundExceeded:
             return

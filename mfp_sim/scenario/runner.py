@@ -38,7 +38,7 @@ from mock_scep_server.setup import CaSetup
 __all__ = ["StepDone", "carry_out", "frozen", "one_freeze", "run"]
 
 _IGNORED = ["_pytest", "xdist", "execnet", "hypothesis", "concurrent", "rich", "docker", "testcontainers"]
-"""Modules that keep the real time, or that do something when their attributes are read: Docker's look for an engine."""
+"""Modules that keep the real time, or that act when their attributes are read: Docker's search for an engine."""
 
 
 @dataclass(frozen=True)
@@ -160,10 +160,10 @@ def _not_for_a_real_server(scenario: Scenario, now: datetime) -> str | None:
 
 
 def _can_be_met(key: str, ca: CaSetup) -> bool:
-    """Whether a server that we did not set up meets a key of ``ca:``: what is the default anyway, or given apart."""
+    """Whether a server that we did not set up meets a key of `ca:`: a default, or a value given by another option."""
     return {
         "url": True,
-        "script": True,  # an empty one: others were seen
+        "script": True,  # an empty one: any other has been refused before
         "profile": ca.profile == CaSetup.profile,
         "challenge": ca.policy.challenge.kind == "none",  # a static one, which --challenge-file replaces, or none
     }.get(key, False)
@@ -180,7 +180,7 @@ def carry_out(world: World, step: Step, number: int, records: list[StepRecord]) 
     except Exception as error:  # noqa: BLE001 - as for the set-up
         world.failures.append(_error(number, step.place, step.kind, error))
         goes_on = False
-    if step.printer is not None:  # several machines have a status
+    if step.printer is not None:  # several printers have a status
         named = [replace(failure, path=f"{step.printer}: {failure.path}") for failure in world.failures[before:]]
         world.failures[before:] = named
     records.append(StepRecord(number, step.text(), step.place, begun, world.clock.now()))
@@ -208,7 +208,7 @@ def _act(world: World, step: Step, number: int) -> None:
 def _error(step: int, place: str, path: str, error: Exception) -> Failure:
     """The error that ended the run early; an unexpected exception is reported with its place.
 
-    With ``MFP_SIM_DEBUG`` set it is raised again, for its whole traceback.
+    If `MFP_SIM_DEBUG` is set, it is raised again for its whole traceback.
     """
     if isinstance(error, BoundExceeded):
         return Failure(step, place, "bounds", "the scenario ends within its bounds", str(error), error=True)
@@ -247,10 +247,10 @@ def frozen(world: World) -> Iterator[None]:
 
 @contextlib.contextmanager
 def one_freeze() -> Iterator[None]:
-    """freezegun for many scenarios in a row: it walks over all modules once, and each scenario only moves it.
+    """freezegun for consecutive scenarios: it walks over all modules once, and each scenario only moves its time.
 
-    Between scenarios the wall clock stands still too, but for :class:`~mfp_sim.shared.simtime.SystemClock`. Nothing in
-    it may use sockets, whose time-outs are real.
+    Between scenarios the wall clock also stands still, except for `mfp_sim.shared.simtime.SystemClock`. Code within the
+    context must not use sockets, because their timeouts use the real time.
     """
     with _freezegun(SystemClock().now()):
         yield

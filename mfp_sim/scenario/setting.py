@@ -17,8 +17,8 @@ __all__ = ["PrinterSetup", "Setting"]
 class PrinterSetup(Factory):
     """The ``printer:`` section: how the printer is delivered, and how it is set up.
 
-    ``profile`` is a shipped model, or a file with ``mfp-sim run --profile``; ``settings`` are other values of it.
-    ``place`` is where its communication settings stand, or the section itself: a set-up that is refused names it.
+    `profile` is a shipped model, or a file with `mfp-sim run --profile`; `settings` replace values of it. `place` is
+    the place of its communication settings in the file, or of the section itself, to report a refused set-up.
     """
 
     profile: str = "canon-ir-adv-dx"
@@ -33,8 +33,8 @@ class PrinterSetup(Factory):
 class Setting:
     """Everything except the steps of one runnable scenario: an instance of a file with ``parameters:``, or the file.
 
-    ``others`` are the printers beside the first, on from the start too.
-    ``digest`` is of all that the file says about how it runs, in hex.
+    `others` are the printers beside the first; they are also on from the start.
+    `digest` is the digest, in hex, of everything in the file that affects the run.
     """
 
     name: str

@@ -17,18 +17,18 @@ SomeText = Annotated[str, Text()]
 Texts = Annotated[list[SomeText], Length(1)]
 Time = Annotated[str, LocalTime(offset=True, as_text=True)]
 Mismatch = tuple[str, str, str]
-"""What does not hold: the path of the field, what was expected, what there is."""
+"""A difference: the path of the field, the expected value, and the actual value."""
 SOMETHING = some("has no expectation", hint=REMEDY)
-"""What is expected is not empty."""
+"""The expected value must not be empty."""
 
 
 def moment(time: datetime, zone: ZoneInfo) -> datetime:
-    """The instant of a time as it was read: of a local time in ``zone`` the first, with an offset just that one."""
+    """The instant of a written time: with an offset, just that; without one, the first such local time in `zone`."""
     return instant_of(time, zone) if time.tzinfo is None else time
 
 
 def shown_like(instant: datetime, zone: ZoneInfo, like: str) -> str:
-    """An instant as local time, as precise as ``like``: with seconds, and with an offset, where that has them."""
+    """An instant as local time with the precision of `like`: with seconds, and with an offset, if `like` has them."""
     clock = like.partition(" ")[2]
     seconds, offset = clock[5:6] == ":", "+" in clock or "-" in clock
     local = instant.astimezone(zone)

@@ -1,7 +1,7 @@
-"""The steps of people and the world: one class per step, one table. The class describes the argument, ``act`` does it.
+"""The steps of scenarios: one class per step, and one table. The class describes the argument; `act` does the step.
 
-To add a step: a frozen dataclass with ``act`` and ``text``, and its line in ``STEPS``; reader, JSON schema and table of
-the documentation follow by themselves.
+To add a step, write a frozen dataclass with `act` and `text`, and add its line to `STEPS`. The reader, the JSON schema
+and the table in the documentation follow from it.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ class SendRequest(KeySettings):
 
     @property
     def key(self) -> KeySettings:
-        """The settings alone, which the printer is handed."""
+        """Only the settings, as the printer receives them."""
         return KeySettings(**{entry.name: getattr(self, entry.name) for entry in fields(KeySettings)})
 
     def act(self, world: World, role: str) -> None:
@@ -150,7 +150,7 @@ class AutoRequest:
 
     @property
     def settings(self) -> AutoRequestSettings:
-        """What is stored, with the ``start`` as it is written."""
+        """The settings to store, with the `start` as it is written."""
         polling = None if self.polling is None else Polling(self.polling.count, self.polling.minutes)
         own = {name: value for name, value in vars(self).items() if name != "start_in"}
         return AutoRequestSettings(**{**own, "polling": polling})

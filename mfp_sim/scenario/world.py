@@ -47,19 +47,19 @@ __all__ = ["Storages", "World", "build", "directories", "redactor_of"]
 
 E = TypeVar("E", bound=Event)
 Storages: TypeAlias = Callable[[int, PowerPoints], Storage]
-"""Makes the storage of the n-th printer of a run, whose power may fail at these points."""
+"""A function that makes the storage of the n-th printer of a run, whose power may fail at the given points."""
 
 
 @dataclass
 class FallibleKeys:
-    """The printer's source of keys, which a step can let fail (F-K02)."""
+    """The printer's source of keys, which a step can make fail (F-K02)."""
 
     source: KeySource
     fails: bool = False
     asked: int = 0
 
     def rsa(self, bits: int) -> RSAPrivateKey:
-        """A key of the source.
+        """An RSA key from the source.
 
         Raises:
             KeyGenerationFailed: a step ordered it.
@@ -68,7 +68,7 @@ class FallibleKeys:
         return self.source.rsa(bits)
 
     def ec(self, bits: int) -> EllipticCurvePrivateKey:
-        """A key of the source, as :meth:`rsa`."""
+        """An EC key from the source; fails as `rsa` does."""
         self._check(f"elliptic key of {bits} bits")
         return self.source.ec(bits)
 
@@ -242,7 +242,7 @@ def build(
 
 
 def redactor_of(setting: Setting, challenge: str | None = None, reach: Reach = DIRECTLY) -> Redactor:
-    """Knows the secrets of a scenario's CA and of how it is reached; ``challenge`` stands in for the scenario's own."""
+    """A redactor for the secrets of a scenario's CA and of its `reach`; `challenge` replaces the scenario's own."""
     secret = challenge if challenge is not None else setting.ca.challenge
     return Redactor([*([secret] if secret else []), *setting.ca.policy.secrets, *reach.secrets])
 

@@ -45,10 +45,10 @@ from mock_scep_server.vault import Vault
 __all__ = ["CHALLENGE", "KEY", "START", "Bench"]
 
 START = datetime(2026, 3, 2, 7, tzinfo=timezone.utc)
-"""When a bench begins: a Monday, 08:00 where the printer stands."""
+"""The time at which a bench begins: a Monday, 08:00 in the printer's time zone."""
 CHALLENGE = "s3cret"
 KEY = KeySettings("tls", "192.0.2.10", use="TLS", challenge=CHALLENGE)
-"""What a printer may ask for: a TLS key with the bench's challenge password."""
+"""Key settings for a request: a TLS key, with the bench's challenge password."""
 URL = "http://ca.example/scep"
 
 
@@ -71,11 +71,11 @@ class Bench:
         start: The instant at which a frozen clock stands.
         clock: Another clock; over sockets, the system's.
         seed: Decides chance and keys; None for the system's chance and generated keys.
-        vault: Where the CA keeps what it knows; None for memory, and a new CA.
+        vault: Where the CA keeps its state; None for a new CA in memory.
 
     Raises:
-        DocumentError: a mistake in ``ca`` or ``script``.
-        UsageError: a profile or a reading that does not exist, or a change of a profile that cannot be.
+        DocumentError: a mistake in `ca` or `script`.
+        UsageError: a profile or a reading that does not exist, or a change of a profile that is not possible.
     """
 
     def __init__(
@@ -141,8 +141,8 @@ class Bench:
     ) -> Printer:
         """A printer of the same model, clock, wire and CA, off and not set up.
 
-        Without ``serial`` it is the bench's own machine, over the state that it has stored; with one it is another
-        machine, with storage, keys and chance of its own.
+        Without `serial` it is the bench's own printer, with the state that it has stored; with a serial number it is
+        another printer, with its own storage, keys and random values.
         """
         factory = replace(self.factory, serial=serial or self.factory.serial, ip=ip or self.factory.ip)
         own = factory.serial == self.factory.serial
@@ -159,7 +159,7 @@ class Bench:
         return Printer(self.model, outside, factory, listeners)
 
     def another_printer(self, serial: str, *, ip: str | None = None) -> Printer:
-        """Another machine beside the printer, switched on and set up for the CA."""
+        """Another printer beside the first, switched on and set up for the CA."""
         return self._ready(self.make_printer(serial, ip=ip))
 
     def client(
@@ -170,9 +170,9 @@ class Bench:
         persona: str = "rfc8894",
         reach: Reach = DIRECTLY,
     ) -> ScepClient:
-        """A client of the CA, in process or over the socket of ``host``; each ``name`` has keys and chance of its own.
+        """A client of the CA, in process or over the socket of ``host``; each `name` has its own keys and chance.
 
-        Over a socket the bench needs the system's clock; ``reach`` says what is trusted where that speaks TLS.
+        Over a socket the bench needs the system's clock; `reach` says what the client trusts if the socket speaks TLS.
         """
         entropy = self.entropy.fork(name)
         where = (host.host, host.port) if host else ("ca.example", 80)
@@ -189,20 +189,20 @@ class Bench:
 
     @property
     def transport(self) -> Transport:
-        """The way to the CA in process, for a client that does one thing after the other.
+        """The transport to the CA in process, for a client that does one thing at a time.
 
-        Time that an exchange takes passes for all; what the printer has planned in it happens at the next
-        `pass_time`.
+        Time that an exchange takes passes for everything; events of the printer that become due in it happen at the
+        next `pass_time`.
         """
         return Sequential(self.clock, lambda scheduler: InProcess(scheduler, self.ca.handle, network=self.network))
 
     def pass_time(self, **span: float) -> None:
-        """Let time pass, and do what is planned in it: ``pass_time(hours=2)``, in the words of ``timedelta``."""
+        """Let time pass, with everything that is due in it: `pass_time(hours=2)`, with the arguments of `timedelta`."""
         self.scheduler.run_until(self.clock.now() + timedelta(**span))
 
     @property
     def asked(self) -> list[str]:
-        """What the CA was asked, in order: operations, and message types of PKIOperations."""
+        """The requests to the CA, in order: operations, and message types of PKIOperations."""
         return [entry.name for entry in self.ca.journal.entries]
 
     @property
@@ -230,7 +230,7 @@ def _setup(
     ra: Literal["none", "single", "split"] | None,
     script: str | None,
 ) -> CaSetup:
-    """The section, with what is given beside it in its place."""
+    """The `ca:` section, with the other arguments in place of its own values."""
     setup = ca
     if isinstance(setup, str):
         problems = Problems()

@@ -58,5 +58,5 @@ class ScepClient(checks.Client):
         return self.ca.authority.certificates
 
     def http(self, request: HttpRequest, label: str = "", *, once: bool = True) -> Exchange:
-        """Send a request as it is; a reply that is lost is not asked for again, unless ``once`` is false."""
+        """Send a request as it is; if the reply is lost, the request is repeated only if `once` is false."""
         return super().http(request, label, once=once)

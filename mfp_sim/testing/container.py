@@ -24,7 +24,7 @@ _ANY = "0.0.0.0"  # noqa: S104 - within the container; what is published is the 
 
 
 class MockScepContainer(DockerContainer):
-    """The image of this project, running the mock CA; a context manager, as every Testcontainers class.
+    """The image of this project, running the mock CA; a context manager, like every Testcontainers class.
 
     Args:
         image: The image, as `docker build` tagged it.
@@ -52,7 +52,7 @@ class MockScepContainer(DockerContainer):
 
     @property
     def url(self) -> str:
-        """The SCEP URL, as this machine reaches it."""
+        """The SCEP URL, as this computer reaches it."""
         return f"{self._base(_SCEP)}/scep"
 
     @property
