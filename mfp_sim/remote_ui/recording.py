@@ -31,7 +31,7 @@ RecordedStep = dict[str, object]
 
 @dataclass
 class _Waiting:
-    """A step that waits for its end in a scenario, and the part of that wait that the recording has not yet seen."""
+    """A step that waits for its end in a scenario; `left` is the part of the wait that has not yet been recorded."""
 
     step: RecordedStep
     left: float

@@ -130,7 +130,8 @@ def _vertical(values: Sequence[float], logarithmic: bool, highest: float | None)
 
 
 def _columns(curve: Curve, across: _Axis, up: _Axis) -> list[tuple[float, float]]:
-    """The points in pixels; at most two per column if the curve has only values of its own."""
+    """The points in pixels. Of several values in one column it keeps the lowest, the highest and the last; a stepped
+    curve also repeats the previous value."""
     columns: dict[int, list[float]] = {}
     placed: list[tuple[float, float]] = []
     for x, y in curve.points:

@@ -254,13 +254,13 @@ class ScenarioReport:
 @exchanged
 @dataclass(frozen=True)
 class CheckReport:
-    """One check of a SCEP server. ``section`` is of RFC 8894; ``level`` is the requirement's (``MUST``, ``SHOULD``,
-    ``MAY``, ``(implied)``); ``field_failures`` are ids ``F-…``; ``cost`` is what it makes on the server, in words
-    (``nothing``, ``1 certificate``); ``why`` says why it matters, ``because`` why the verdict is what it is;
-    ``likely_mistake`` is the diagnosis; ``rfc_text`` is a short quotation; ``waived`` is the reason that the baseline
-    gives for expecting this failure; ``command`` repeats just this check; ``wrong``
-    says what went wrong, and ``cause`` is the id of the finding that it belongs to; ``breach``: it is a security
-    failure, which fails the server whatever the level."""
+    """One check of a SCEP server. ``section`` is a section of RFC 8894; ``level`` is the level of the requirement
+    (``MUST``, ``SHOULD``, ``MAY``, ``(implied)``); ``field_failures`` are ids ``F-…``; ``cost`` is what the check
+    creates on the server, in words (``nothing``, ``1 certificate``); ``why`` says why the check matters, and
+    ``because`` gives the reason for the verdict; ``likely_mistake`` is the diagnosis; ``rfc_text`` is a short
+    quotation; ``waived`` is the reason that the baseline gives for expecting this failure; ``command`` repeats only
+    this check; ``wrong`` says what went wrong, and ``cause`` is the id of the finding that it belongs to; ``breach``:
+    it is a security failure, which fails the server at every level."""
 
     id: Annotated[str, OWN]
     title: str
@@ -305,10 +305,10 @@ class CausePlace:
 @exchanged
 @dataclass(frozen=True)
 class CauseReport:
-    """One cause of what was found, with all places where it shows. ``id`` is stable and names the cause; ``title`` says
-    what went wrong; ``kind`` is its class; ``verdict`` the worst of its places; ``sections`` are numbers of RFC 8894
-    with their titles; ``remedy`` is there where it is known; ``clients`` are those that stumble over it, printer models
-    included; ``waived``: the baseline expects all of it; ``grave``: it alone makes the grade an F."""
+    """One cause of findings, with all places where it shows. ``id`` is stable and names the cause; ``title`` says what
+    went wrong; ``kind`` is its class; ``verdict`` is the worst verdict of its places; ``sections`` are section numbers
+    of RFC 8894 with their titles; ``remedy`` is empty if it is not known; ``clients`` are the clients that it affects,
+    including printer models; ``waived``: the baseline expects all of it; ``grave``: it alone makes the grade an F."""
 
     id: Annotated[str, OWN]
     title: str
@@ -337,9 +337,9 @@ CHANGES: tuple[ChangeOutcome, ...] = (
 @exchanged
 @dataclass(frozen=True)
 class CauseChange:
-    """What became of a cause since an earlier run; ``checks`` are those that show the change. ``mended``: every check
-    that showed it passes now; ``turned``: one of them deviates still, by another cause; ``not-judged``: one of them was
-    not judged again; ``not-judged-before``: the earlier run had not judged those that show it now."""
+    """How a cause has changed since an earlier run; ``checks`` are the checks that show the change. ``mended``: every
+    check that showed it now passes; ``turned``: one of them still deviates, by another cause; ``not-judged``: one of
+    them was not judged again; ``not-judged-before``: the earlier run had not judged the checks that show it now."""
 
     id: str
     title: str

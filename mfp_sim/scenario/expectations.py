@@ -34,7 +34,7 @@ __all__ = ["DETAILS", "EXPECTATIONS", "Expectation", "check", "expectation_schem
 
 @dataclass(frozen=True)
 class ExpectedField:
-    """One field of an ``expect``: its value, and where it stands."""
+    """One field of an `expect`: its value, and its place in the file."""
 
     name: str
     value: object

@@ -111,7 +111,7 @@ _PARTS = ("properties", "$defs")
 
 
 def with_parameters(whole: Schema) -> Schema:
-    """The schema with ``$word`` wherever a value may stand, for files whose parameters are not put in yet."""
+    """The schema with `$word` allowed for every value, for files whose parameters are not put in yet."""
     parts = {key: {name: _or_word(part) for name, part in whole.get(key, {}).items()} for key in _PARTS}
     parts["$defs"]["parameter"] = {"type": "string", "pattern": f"^{_WORD}$"}
     return {**whole, **parts}

@@ -68,9 +68,9 @@ class Bench:
         factory: How the printer is delivered.
         url: The address that the printer is set up for; None leaves the printer as it was delivered.
         storage: Where the printer keeps its state.
-        start: The instant at which a frozen clock stands.
+        start: The initial time of a frozen clock.
         clock: Another clock; over sockets, the system's.
-        seed: Decides chance and keys; None for the system's chance and generated keys.
+        seed: Decides random values and keys; None for the system's random values and generated keys.
         vault: Where the CA keeps its state; None for a new CA in memory.
 
     Raises:
