@@ -90,7 +90,7 @@ T = TypeVar("T")
 
 def exchanged(part: type[T]) -> type[T]:
     """Mark a part of the report: its docstring describes it, and programs of other versions read it."""
-    says = " ".join((inspect.getdoc(part) or "").replace("``", "").split())
+    says = " ".join((inspect.getdoc(part) or "").replace("`", "").split())
     return document(exchanged=True, later=True, says=says)(part)
 
 
