@@ -88,7 +88,7 @@ def test_a_ca_of_one_s_own(tmp_path: Path) -> None:
         (("--ca-key-passphrase", "canary-1"), "need --ca-key"),
         (
             ("--state-dir", "state", "--state-passphrase", ""),
-            "the state passphrase is empty (leave --state-passphrase out",
+            "the state passphrase is empty (leave out --state-passphrase",
         ),
         (("--write-ca", "no/where.pem"), "cannot write no/where.pem: No such file or directory"),
     ],

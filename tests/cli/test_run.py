@@ -94,8 +94,8 @@ def test_one_instance_of_a_file(mfp_sim, tmp_path: Path, scenario) -> None:
         (["run", "--jobs", "0"], 2, "'0' is not a count from 1"),
         (["run", "--seed", "-1"], 2, "is not a whole number from 0"),
         (["run", "--challenge", "x"], 2, "give --ca URL too"),
-        (["run", "--ca", "https://127.0.0.1/x"], 2, "canon-ir-adv-dx speaks HTTP only (A-01) (--flip A-01=https=true"),
-        (["run", "--tls-insecure"], 2, "--tls-insecure is for a real server (give --ca URL too)"),
+        (["run", "--ca", "https://127.0.0.1/x"], 2, "canon-ir-adv-dx speaks only HTTP (A-01) (give --flip A-01=https=true"),
+        (["run", "--tls-insecure"], 2, "--tls-insecure applies only to a real server (give --ca URL too)"),
         (["run", "--ca", "http://[::1/x"], 2, "is not a URL"),
         (["run", "--ca", "http://no-such-host.invalid/x"], 3, "the name does not resolve"),
         (["rnu"], 2, "invalid choice: 'rnu'"),
@@ -158,7 +158,7 @@ def test_a_real_server_behind_tls_wants_a_model_that_speaks_it(mfp_sim, scenario
     assert whole["provenance"]["options"]["TLS"].startswith("TLSv1.")
     assert f"--tls-ca {behind.trust}" in whole["provenance"]["command"]
     assert (refused.code, len(behind.bench.asked)) == (2, asked)
-    assert "the model canon-ir-adv-dx speaks HTTP only (A-01)" in refused.err
+    assert "the model canon-ir-adv-dx speaks only HTTP (A-01)" in refused.err
 
 
 def test_no_secret_of_the_way_to_a_real_server_is_in_any_output(
@@ -352,7 +352,7 @@ _TROUBLED = {
         "bounds: {events: 1}\n" + _SETTLED + "  - auto_request: {start: 2026-03-02 09:00, every: 1d,"
         " key: {name: k, common_name: 192.0.2.10}}\n  - advance: 3d\n",
         "9:5  bounds",
-        "more than 1 events ran; the next is 'request' (raise bounds.events, or look for a loop)",
+        "more than 1 events ran; the next is 'request' (raise bounds.events, or look for an endless loop)",
     ),
     "over-its-bound": (
         "bounds: {virtual: 1h}\nsteps:\n  - advance: 2h\n",
@@ -406,7 +406,7 @@ def test_a_name_in_two_files_is_a_mistake_of_the_second(mfp_sim, tmp_path: Path)
     second.write_text(first.read_text())
     done = mfp_sim("run", first, second)
     assert done.code == 1
-    assert f"got       'same' is a name in {first} too" in done.out
+    assert f"got       the name 'same' is used in {first} too" in done.out
     assert "1 passed, 0 failed, 1 error " in done.out
 
 

@@ -17,7 +17,7 @@ FILE = Path(__file__).parents[2] / "scenarios/polling/deferred_twice_then_issued
 def test_coverage_keeps_said_and_assumed_apart(mfp_sim) -> None:
     lines = mfp_sim("coverage").out.splitlines()
     assert lines[0].startswith("the printer's manual: ")
-    assert lines[1].startswith("the printer's manual, resting on assumptions: ")
+    assert lines[1].startswith("the printer's manual, depending on assumptions: ")
     rows = {row["id"]: row for row in json.loads(mfp_sim("coverage", "--json").out)}
     assert NAME in rows["MFP-POLL-02"]["scenarios"]
     assert {row["basis"] for row in rows.values()} == {"said", "assumed", "field"}
@@ -112,7 +112,7 @@ def test_instants_at_which_the_power_can_fail(mfp_sim) -> None:
 def test_instants_of_a_scenario_that_has_none(mfp_sim) -> None:
     done = mfp_sim("power-points", "manual-request", "--every", "1s")
     assert done.code == 2
-    assert "no exchange of manual-request takes time" in done.err
+    assert "no exchange of manual-request takes any time" in done.err
     assert "'soon' is not a duration" in mfp_sim("power-points", NAME, "--every", "soon").err
 
 

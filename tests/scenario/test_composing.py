@@ -202,7 +202,7 @@ def test_every_combination_is_an_instance(file: Path) -> None:
     ("{name: once, count: 1}", "{name: once, count: 1, fault: reset}", ("with.scenario.yaml:7:43: the parameter 'fault' is in two"
      " lists of parameters")),
     ("[{name: once, count: 1}, {name: thrice, count: 3}]", "[]", "with.scenario.yaml:7:12: polling has no sets"),
-    ("{name: thrice, count: 3}", "{name: once, count: 3}", ("with.scenario.yaml:7:44: the parameter set 'reset-once' is here"
+    ("{name: thrice, count: 3}", "{name: once, count: 3}", ("with.scenario.yaml:7:44: the parameter set 'reset-once' occurs"
      " twice")),
     ("{name: thrice, count: 3}", "3", "with.scenario.yaml:7:37: a parameter set has to be a map with a name"),
 ])  # fmt: skip
