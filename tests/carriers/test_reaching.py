@@ -234,7 +234,7 @@ def test_a_proxy_that_wants_a_login_says_so(request_of_ours: HttpRequest) -> Non
     with ServerHost(Bench(clock=SystemClock()).ca) as host, proxy(login="printer:hush-proxy") as between:
         error = refused(host, Reach(proxies=(("all", between.url("printer:wrong")),)), request_of_ours)
         assert isinstance(error, ConnectFailed)
-        assert error.message == f"the proxy {between.place} wants a login"
+        assert error.message == f"the proxy {between.place} requires a login"
 
 
 def test_a_proxy_that_cannot_connect_is_no_answer_of_the_server() -> None:
@@ -290,7 +290,7 @@ def test_a_proxy_of_the_environment_is_looked_at_where_it_is_wanted(monkeypatch:
     reach = reach_of(options())
     assert reach.proxy_for("https", "localhost", 443) is None
     assert set(reach.secrets) == {"me:hush@x:y", "hush@x:y"}
-    with pytest.raises(UsageError, match="'socks5://proxy.example:1080' is no HTTP proxy") as caught:
+    with pytest.raises(UsageError, match="'socks5://proxy.example:1080' is not an HTTP proxy") as caught:
         SocketClient(SystemClock(), reach).exchange("ca.example", 443, CAPS, 20)
     assert "--no-proxy" in str(caught.value)
 
@@ -299,15 +299,15 @@ def test_a_proxy_of_the_environment_is_looked_at_where_it_is_wanted(monkeypatch:
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"proxy": "socks5://me:hush@proxy.example:1"}, "is no HTTP proxy"),
+        ({"proxy": "socks5://me:hush@proxy.example:1"}, "is not an HTTP proxy"),
         ({"proxy": "http://me:hush@[::1"}, "is not a URL"),
-        ({"proxy": "http://me:hush@/"}, "is no HTTP proxy"),
+        ({"proxy": "http://me:hush@/"}, "is not an HTTP proxy"),
         ({"proxy": "http://me:hush/hush@p.example:1"}, "the proxy 'http://p.example:1' is not a URL"),
         ({"proxy": "http://p.example:1", "no_proxy": True}, "both given"),
         ({"tls_insecure": True, "tls_ca": Path("x")}, "both given"),
-        ({"tls_key": Path("x")}, "no certificate"),
-        ({"header": ["hush"]}, "not 'Name: value'"),
-        ({"header": ["X-Key: hush\r\nX: y"]}, "not 'Name: value'"),
+        ({"tls_key": Path("x")}, "a TLS client key is given without a certificate"),
+        ({"header": ["hush"]}, "is not printable ASCII of this form (write --header 'Name: value')"),
+        ({"header": ["X-Key: hush\r\nX: y"]}, "is not printable ASCII of this form (write --header 'Name: value')"),
         ({"header": ["content-length: 7"]}, "each request has its own"),
         ({"header": ["User-Agent: hush"]}, "each request has its own"),
         ({"header": ["@missing"]}, "cannot read the headers in missing"),

@@ -199,7 +199,7 @@ def test_the_certificate_for_devices_is_written_over_no_key(mfp_sim, tmp_path: P
     key.write_text("-----BEGIN PRIVATE KEY-----")
     done = mfp_sim("proxy", "--to", "http://127.0.0.1:1/", "--https", "--https-ca-out", key)
     assert (done.code, key.read_text()) == (2, "-----BEGIN PRIVATE KEY-----")
-    assert "is not one certificate in PEM (give --https-ca-out another name" in done.err
+    assert "is not a single PEM certificate (give --https-ca-out another name" in done.err
 
 
 @pytest.mark.parametrize(
@@ -207,7 +207,7 @@ def test_the_certificate_for_devices_is_written_over_no_key(mfp_sim, tmp_path: P
     [
         ([], "a proxy needs either --to URL or --replay DIR"),
         (["--to", "http://a/", "--replay", "b"], "a proxy needs either --to URL or --replay DIR"),
-        (["--replay", ".", "--tls-insecure"], "--tls-insecure is for a real server"),
+        (["--replay", ".", "--tls-insecure"], "--tls-insecure applies only to a real server"),
         (["--to", "http://a/", "--show-secrets"], "need --save (add --save DIR)"),
         (["--to", "http://a/", "--save", "x", "--save-keys"], "--save-keys needs a private key"),
         (["--to", "http://a/", "--https-ca-out", "x"], "--https-ca-out needs --https (add --https)"),

@@ -182,7 +182,7 @@ def test_a_real_server_behind_tls_and_a_model_that_speaks_it(serving, mfp_sim, t
         at = ("--ca", behind.url, "--tls-ca", behind.trust)
         refused = mfp_sim("serve", "--port", 0, *at)
         assert refused.code == 2
-        assert "speaks HTTP only (A-01) (give a model file with https: true by --profile)" in refused.err
+        assert "speaks only HTTP (A-01) (give a model file with https: true by --profile)" in refused.err
         here = serving(*at, "--profile", model)
         ui = here.address("printer SIM00001")
         here.log_in(ui)
@@ -222,7 +222,7 @@ def test_a_port_in_use_is_explained(mfp_sim) -> None:
         (("--record", "x.yaml", "--clock", "system"), "--record needs one new printer"),
         (("--record", "x.yaml", "--printers", "2"), "--record needs one new printer"),
         (("--challenge-file", "nowhere.txt"), "cannot read the challenge file nowhere.txt"),
-        (("--tls-insecure",), "--tls-insecure is for a real server (give --ca URL too)"),
+        (("--tls-insecure",), "--tls-insecure applies only to a real server (give --ca URL too)"),
         (("--pin-env", "NOT_SET_ANYWHERE"), "the environment variable NOT_SET_ANYWHERE is not set"),
         (("--host", "192.0.2.1"), "'192.0.2.1' is not an address of this machine: choose another --host"),
         (("--host", "300.1.1.1"), "'300.1.1.1' is neither an address of this machine nor a name for one"),

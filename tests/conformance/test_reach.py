@@ -131,7 +131,7 @@ def test_no_secret_of_the_way_is_in_any_output(server, conform, tmp_path: Path, 
     assert between.heads, "the proxy was not asked"
     options = written(out)["provenance"]["options"]
     assert options["proxy"].startswith(f"{between.place}, ")
-    assert (options["HTTP login"], options["further fields"]) == ("basic authentication", "X-Key")
+    assert (options["HTTP login"], options["added fields"]) == ("basic authentication", "X-Key")
     everything = shown + "".join(path.read_text("utf-8") for path in out.rglob("*") if path.is_file())
     logins = [base64.b64encode(f"{login}".encode()).decode() for login in ("me:canary-server", "printer:canary-proxy")]
     for secret in ("canary-server", "canary-proxy", "canary-field", *logins):

@@ -162,7 +162,7 @@ WRONG_TYPES = [
     ("/installed", {"serial": 5}, "serial has to be a text"),
     ("/challenge", {"subject": 5}, "subject has to be a text"),
     ("/roll-over", {"publish": 0, "switch": "1h"}, "publish has to be a text"),
-    ("/roll-over", {"publish": "0s", "switch": "99999999d"}, "'99999999d' is too long (at most 36525d)"),
+    ("/roll-over", {"publish": "0s", "switch": "99999999d"}, "'99999999d' is too long (the longest is 36525d)"),
     ("/roll-over", {"publish": "0s", "switch": "9" * 400 + "d"}, "'999"),
     ("/approve", b'{"pattern": "\\ud800"}', "the body contains half of a surrogate pair"),
     ("/approve", b"null", "the body has to be an object"),

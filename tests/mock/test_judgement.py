@@ -258,7 +258,7 @@ def test_the_command_judges_a_captured_request(capsys) -> None:
         (
             ["judge", str(VECTORS / "micromdm" / "pkcsreq.der"), "--key", str(VECTORS / "README.md")],
             2,
-            "not a private key",
+            "README.md is not a PEM private key without a password",
         ),
     ],
 )

@@ -22,7 +22,7 @@ def test_micromdm_on_both_sides(micromdm_server, find_program, tmp_path: Path) -
     )  # fmt: skip
     assert proxy.stdout is not None
     try:
-        url = re.search(r"proxy at (\S+?), before", proxy.stdout.readline())[1]  # type: ignore[index]
+        url = re.search(r"proxy at (\S+?), in front of", proxy.stdout.readline())[1]  # type: ignore[index]
         told = Scepclient(program, tmp_path).enrol(url, micromdm_server.ca_file, challenge=micromdm_server.challenge)
         refused = Scepclient(program, other).enrol(url, micromdm_server.ca_file, challenge="wrong")
     finally:
@@ -42,7 +42,9 @@ def test_micromdm_on_both_sides(micromdm_server, find_program, tmp_path: Path) -
         "fail SCEP-2.9-09 pkcsPKIEnvelope.encryptedContentInfo.contentEncryptionAlgorithm: single DES (2 times)" in out
     )
     # The wrong challenge is the reason, which no one sees from outside; the algorithms are not, since they were granted.
-    assert "failInfo badRequest: the CA does not grant it, often for a wrong or missing challenge password" in out
+    assert (
+        "failInfo badRequest: the CA does not grant it, often because of a wrong or missing challenge password" in out
+    )
     assert re.search(r"^server: (fail|warn) ", out, re.MULTILINE)
     assert (tmp_path / "session" / "session.json").is_file()
     check = subprocess.run(

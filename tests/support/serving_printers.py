@@ -29,7 +29,7 @@ class Serving:
         watchdog.start()
         for line in self.process.stdout:
             self.lines.append(line.rstrip("\n"))
-            if line.startswith("Ctrl-C"):
+            if line.startswith("press Ctrl-C to stop"):
                 break
         watchdog.cancel()
         self.cookies: dict[str, str] = {}
