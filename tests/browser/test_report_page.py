@@ -135,20 +135,25 @@ def paper(page) -> str:
     return page.evaluate("getComputedStyle(document.body).backgroundColor")
 
 
+def wears(page, colour: str) -> None:
+    """Wait until the paper has this colour: the browser takes on what it is told a moment later."""
+    page.wait_for_function("wanted => getComputedStyle(document.body).backgroundColor === wanted", arg=colour)
+
+
 def test_light_and_dark_by_the_system_and_by_choice(page, watched, scenarios: str, picture) -> None:
     page.emulate_media(color_scheme="light")
     page.goto(scenarios)
-    assert paper(page) == "rgb(255, 255, 255)"
+    wears(page, "rgb(255, 255, 255)")
     page.emulate_media(color_scheme="dark")
-    assert paper(page) == "rgb(20, 24, 31)"
+    wears(page, "rgb(20, 24, 31)")
     picture(page, "dark", full=True)
     page.select_option("#theme", "light")
-    assert paper(page) == "rgb(255, 255, 255)"
+    wears(page, "rgb(255, 255, 255)")
     page.reload()
-    assert paper(page) == "rgb(255, 255, 255)"
+    wears(page, "rgb(255, 255, 255)")
     page.emulate_media(color_scheme="light")
     page.select_option("#theme", "dark")
-    assert paper(page) == "rgb(20, 24, 31)"
+    wears(page, "rgb(20, 24, 31)")
     assert watched.errors == []
 
 
@@ -263,9 +268,9 @@ def test_the_first_page_tells_what_to_mend_and_leads_there(page, watched, checks
     page.emulate_media(media="screen")
     page.click("#cause-1 summary")
     page.click("#cause-1 li a")
-    assert page.locator("#check-fail[open]").count() == 1
+    page.wait_for_selector("#check-fail[open]")  # the page opens it when it hears of the new fragment
     page.click("#check-fail a[href='#cause-1']")
-    assert page.url.endswith("#cause-1")
+    page.wait_for_url("**#cause-1")
     assert watched.errors == []
 
 
