@@ -94,7 +94,11 @@ def test_one_instance_of_a_file(mfp_sim, tmp_path: Path, scenario) -> None:
         (["run", "--jobs", "0"], 2, "'0' is not a count from 1"),
         (["run", "--seed", "-1"], 2, "is not a whole number from 0"),
         (["run", "--challenge", "x"], 2, "give --ca URL too"),
-        (["run", "--ca", "https://127.0.0.1/x"], 2, "canon-ir-adv-dx speaks only HTTP (A-01) (give --flip A-01=https=true"),
+        (
+            ["run", "--ca", "https://127.0.0.1/x"],
+            2,
+            "canon-ir-adv-dx speaks only HTTP (A-01) (give --flip A-01=https=true",
+        ),
         (["run", "--tls-insecure"], 2, "--tls-insecure applies only to a real server (give --ca URL too)"),
         (["run", "--ca", "http://[::1/x"], 2, "is not a URL"),
         (["run", "--ca", "http://no-such-host.invalid/x"], 3, "the name does not resolve"),
