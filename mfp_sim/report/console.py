@@ -11,7 +11,7 @@ from mfp_sim.report.labels import labels
 from mfp_sim.report.model import BASES, NEXT, RunReport, ScenarioReport
 from mfp_sim.report.story import StoryRow, story_of_trace, zone_named
 from mfp_sim.shared.simtime import local
-from mfp_sim.shared.visible import visible
+from mfp_sim.shared.visible import one_line, visible
 
 __all__ = ["Console"]
 
@@ -19,6 +19,8 @@ _MARKS = {"passed": ("pass", "32"), "failed": ("FAIL", "31"), "error": ("ERR ", 
 """The mark of each outcome, and its colour."""
 _LAST = 8
 """How many events before a failure are shown; the report and `mfp-sim show` have all of them."""
+_WIDEST = 160
+"""The longest change of a reply that is printed, in characters; the trace has it in full."""
 
 
 class Console:
@@ -135,14 +137,15 @@ class Console:
         """Print the scenario step by step, with what the printer and the CA did in between."""
         self.line(f"{scenario.name}: {scenario.why}")
         self.line(f"seed {scenario.seed}; {scenario.file}; times are in {scenario.timezone}")
-        for at, text in _told(scenario):
+        for at, text in _told(scenario, changes=True):
             self.line(f"  {at}  {text}")
         self.line()
         self._outcome(scenario)
 
 
-def _told(scenario: ScenarioReport, *, before: int = 0) -> list[tuple[str, str]]:
-    """The local time and the words of each event that has words, up to the step `before`; 0 for all."""
+def _told(scenario: ScenarioReport, *, before: int = 0, changes: bool = False) -> list[tuple[str, str]]:
+    """The local time and the words of each event that has words, up to the step `before`; 0 for all. With `changes`,
+    also what the faults of the CA changed in its replies."""
     zone = zone_named(scenario.timezone)
 
     def clock(at: datetime) -> str:
@@ -150,18 +153,31 @@ def _told(scenario: ScenarioReport, *, before: int = 0) -> list[tuple[str, str]]
 
     rows = story_of_trace(scenario.trace, labels("en"))
     last = next((row.event for row in rows if before and row.step == before), len(scenario.trace))
-    lines = sorted((line for row in rows for line in _lines(row, clock)), key=lambda line: line[0])
+    lines = sorted((line for row in rows for line in _lines(row, clock, changes)), key=lambda line: line[0])
     return [(clock(at), text) for event, at, text in lines if event < last]
 
 
-def _lines(row: StoryRow, clock: Callable[[datetime], str]) -> Iterator[tuple[int, datetime, str]]:
-    """A row in words: the index of the event, the instant, and the text. An exchange gives two lines."""
+def _lines(row: StoryRow, clock: Callable[[datetime], str], changes: bool) -> Iterator[tuple[int, datetime, str]]:
+    """A row in words: the index of the event, the instant, and the text. An exchange gives the line of its request,
+    that of the rule of the CA's script that matched it, and that of its reply."""
     name, text = row.printer or "printer", row.words(clock)
     if row.kind == "step":
         yield row.event, row.at, text
     elif row.kind == "exchange":
         yield row.event, row.at, f"     {name} -> CA   {text}"
+        for line in _played(row, changes):
+            yield row.event, row.at, f"     {line}"
         if row.end is not None and row.ended is not None:
             yield row.end, row.ended, f"     {name} {'   x  ' if row.lost else '<- CA '}  {row.alone}"
     elif not row.again:
         yield row.event, row.at, f"     {text}" if row.printer is None else f"     {name}: {text}"
+
+
+def _played(row: StoryRow, changes: bool) -> Iterator[str]:
+    """What the CA's script did to an exchange, if anything."""
+    what = [f"rule {row.rule}"] if row.rule is not None else []
+    what += [f"fault {slug}" for slug in row.faults]
+    if what:
+        yield f"CA: {', '.join(what)}"
+    if changes:
+        yield from (f"      changed {one_line(change, _WIDEST)}" for change in row.changes)

@@ -42,8 +42,9 @@ Tone = Literal["plain", "good", "bad", "warn"]
 
 class StoryRow(NamedTuple):
     """One thing that happened. `at` and `ended` are aware. An exchange has a `reply` or was `lost`; `sent` says whether
-    its request had left by then. `faults` are the faults that the mock was set to play. `power` says that the printer
-    went `off` or came back `on`. In `text`, `{due}` stands for the instant `due`.
+    its request had left by then. `rule` is the number of the rule of the CA's script that matched the request, `faults`
+    are those of its faults that had an effect, and `changes` what they changed in the reply. `power` says that the
+    printer went `off` or came back `on`. In `text`, `{due}` stands for the instant `due`.
 
     `printer` is the serial number of a printer other than the first, or None for a row about no printer. `step` is the
     number of a step. `event` and `end` are the indexes of its first and last events. `alone` replaces `reply` where
@@ -60,7 +61,9 @@ class StoryRow(NamedTuple):
     alone: str = ""
     lost: bool = False
     sent: bool = True
+    rule: int | None = None
     faults: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
     power: Literal["", "off", "on"] = ""
     due: datetime | None = None
     printer: str | None = None
@@ -183,7 +186,9 @@ class _Reader:
         """The CA received a request: it belongs to the printer that sent this operation last, if any did."""
         for row, operation in sorted(self._under_way.values(), reverse=True):
             if operation == event.name or len(self._under_way) == 1:
-                self._rows[row] = self._rows[row]._replace(faults=_effective(event))
+                faults = _effective(event)
+                rule = None if event.faults and not faults else event.rule
+                self._rows[row] = self._rows[row]._replace(rule=rule, faults=faults, changes=event.changes)
                 return
 
     def _left_open(self, printer: str) -> None:

@@ -34,6 +34,29 @@ def test_show_tells_the_story(mfp_sim) -> None:
     assert places == sorted(places)
 
 
+def test_show_tells_which_rule_and_fault_made_the_reply(mfp_sim) -> None:
+    told = [line[21:].strip() for line in mfp_sim("show", "faults-attributes-refused[nonce-missing]").out.splitlines()]
+    number = told.index("CA: rule 1, fault nonce-missing")
+    assert told[number - 1].endswith("-> CA   PKCSReq (POST)")
+    assert told[number + 1].startswith("changed message: ")
+    assert "recipientNonce" in told[number + 1]
+    assert told[number + 2].endswith("<- CA   CertRep SUCCESS")
+    # The rule matched GetCACaps and GetCACert too, where this fault has no effect: nothing is said there.
+    assert sum(line.startswith("CA: ") for line in told) == 1
+
+
+def test_a_failure_names_the_fault_and_leaves_its_changes_to_show(mfp_sim, scenario: Path) -> None:
+    challenge = "ca: {challenge: {static: canary-5c0d}"
+    text = scenario.read_text(encoding="utf-8")
+    assert challenge in text
+    scenario.write_text(text.replace(challenge, challenge + ", script: [{faults: [nonce-missing]}]"), encoding="utf-8")
+    done = mfp_sim("run", scenario)
+    assert done.code == 1
+    assert "CA: rule 1, fault nonce-missing" in done.out
+    assert "changed message: " not in done.out
+    assert "changed message: " in mfp_sim("show", scenario).out
+
+
 def test_show_speaks_in_the_printers_local_time(mfp_sim, tmp_path: Path) -> None:
     document = {
         "format": 1, "name": "local", "why": "Times.", "clock": "2026-03-02T23:30:00+00:00",
