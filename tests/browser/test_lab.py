@@ -38,11 +38,11 @@ def started(lab: Path, end: signal.Signals) -> Iterator[tuple[beside.Server, str
     assert server.stdout is not None
     with server.stdout:
         said = ""
-        while "control at" not in said:
-            line = server.stdout.readline()
-            assert line, said
-            said += line
         try:
+            while "control at" not in said:
+                line = server.stdout.readline()
+                assert line, said
+                said += line
             port, control = re.search(r":(\d+)/scep", said), re.search(r"control at (\S+)", said)
             assert port is not None
             assert control is not None
