@@ -68,6 +68,7 @@ def as_page(result: LoadResult) -> str:
         result=result,
         style=Markup(style),  # noqa: S704 - our own files
         policy=policy_for(style),
+        version=result.version,
         tone="bad" if result.failed or any(found.bad for found in findings) else "warn" if findings else "good",
         asked=asked_of_server(result),
         lasting=lasting_of(result.seconds),

@@ -12,7 +12,7 @@ import re
 from functools import cache
 from importlib import resources
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 __all__ = ["asset", "environment_of", "policy_for", "quoted", "shown"]
@@ -38,9 +38,11 @@ def quoted(text: str) -> str:
 
 
 def environment_of(package: str) -> Environment:
-    """The templates of a package; every text in them is escaped, and an undefined name is an error."""
+    """The templates of a package, and those of the reports, such as the frame ``sheet.html`` of a page with charts.
+
+    Every text in them is escaped, and an undefined name is an error."""
     return Environment(
-        loader=PackageLoader(package),
+        loader=ChoiceLoader([PackageLoader(package), PackageLoader("mfp_sim.report")]),
         autoescape=True,
         undefined=StrictUndefined,
         finalize=shown,
