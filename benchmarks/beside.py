@@ -243,7 +243,7 @@ class Makers:
 
 
 def requests_for(server: Server, count: int, makers: Makers) -> list[tuple[bytes, x509.Identity]]:
-    """So many distinct enrolments for a server: the bytes of HTTP, and who signed each."""
+    """The given number of distinct enrolments for a server: the bytes of HTTP, and the signer of each."""
     made = (makers.next(server.recipient) for _ in range(count))
     return [
         (rendered(scep_request("/scep", Operation.PKI_OPERATION, octets, method="POST"), server.port), signer)

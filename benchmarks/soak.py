@@ -70,7 +70,7 @@ class Changes:
         draw = self.entropy.integer
         try:
             places = list(_places(octets))
-        except Exception:  # noqa: BLE001 - what is no BER any longer is changed by bytes
+        except Exception:  # noqa: BLE001 - what is not BER any longer is changed by bytes
             places = []
         if not places or draw(0, 3) == 0:
             if not octets:
