@@ -1,9 +1,9 @@
-"""How many enrolments a second a SCEP server makes: throughput.py OUT [--certificates N] [--publish]
+"""Measures the enrolments per second of SCEP servers: throughput.py OUT [--certificates N] [--publish]
 
 Starts each server with a new CA on this machine, lets one client and then sixteen enrol one after the other by
 ``mfp-sim load``, and writes the results and a table. With ``--publish`` the table goes to reports/throughput too.
-Debian's scepserver has to be installed (package scep); what is built from Go modules needs Go, jscep's servlet a JDK
-and Maven, and is left out, and named, without them.
+Debian's scepserver (package scep) has to be installed. Servers from Go modules need Go, and those from Java libraries
+need a JDK and Maven; without these, the page names them as left out.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -26,7 +27,22 @@ MODULES = {
     "micromdm v2.3.0": "github.com/micromdm/scep/v2/cmd/scepserver@v2.3.0",
     "step-ca v0.30.2": "github.com/smallstep/certificates/cmd/step-ca@v0.30.2",
 }
-JSCEP = "2.5.6"
+
+
+@dataclass(frozen=True)
+class Library:
+    """A library for Java, measured in a small CA: the folder of its sources (without "_server"), its main class."""
+
+    name: str
+    version: str
+    folder: str
+    main: str
+
+
+LIBRARIES = (
+    Library("jscep", "2.5.6", "jscep", "JscepServer"),
+    Library("XiPKI", "6.5.3", "xipki", "XipkiServer"),
+)
 CLIENTS = (1, 16)
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -66,21 +82,22 @@ def _step_ca(program: str) -> Callable[[Path, int, int], list[str]]:
     return start
 
 
-def _jscep(folder: Path) -> Callable[[Path, int, int], list[str]]:
+def _java(library: Library, folder: Path) -> Callable[[Path, int, int], list[str]]:
     def start(room: Path, port: int, _bits: int) -> list[str]:
         (room / "secret").write_text(SECRET + "\n")
-        classes = f"{folder / 'target' / 'jscep-server-1.jar'}:{folder / 'target' / 'dependency' / '*'}"
-        return ["java", "-cp", classes, "JscepServer", str(port), str(room / "secret")]
+        target = folder / "target"
+        classes = f"{target / f'{library.folder}-server-1.jar'}:{target / 'dependency' / '*'}"
+        return ["java", "-cp", classes, library.main, str(port), str(room / "secret")]
 
     return start
 
 
-def _built_by_maven(folder: Path) -> str | None:
-    """Build jscep's server in a new folder; why it could not be built, None where it could."""
+def _built_by_maven(library: Library, folder: Path) -> str | None:
+    """Build a library's server in a new folder; returns why it could not be built, or None."""
     if shutil.which("mvn") is None:
         return "Maven is not installed"
-    shutil.copytree(HERE / "jscep_server", folder)
-    words = ["mvn", "-q", "-B", f"-Djscep={JSCEP}", "package", "dependency:copy-dependencies"]
+    shutil.copytree(HERE / f"{library.folder}_server", folder)
+    words = ["mvn", "-q", "-B", f"-D{library.folder}={library.version}", "package", "dependency:copy-dependencies"]
     done = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
     return "could not be built" if done.returncode else None
 
@@ -115,10 +132,12 @@ def _servers(room: Path) -> tuple[list[Server], list[str]]:
         servers += [Server(name, bits, _scepserver(built[name])) for bits in (2048, 4096)]
     if (name := "step-ca v0.30.2") in built:
         servers.append(Server(name, 2048, _step_ca(built[name]), "/scep/scep"))
-    if (why := _built_by_maven(room / "jscep")) is None:
-        servers.append(Server(f"jscep {JSCEP} (its servlet)", 2048, _jscep(room / "jscep")))
-    else:
-        missing.append(f"jscep {JSCEP}: {why}")
+    for library in LIBRARIES:
+        folder, name = room / library.folder, f"{library.name} {library.version}"
+        if (why := _built_by_maven(library, folder)) is None:
+            servers.append(Server(f"{name} (small CA)", 2048, _java(library, folder)))
+        else:
+            missing.append(f"{name}: {why}")
     return servers, missing
 
 
@@ -177,8 +196,8 @@ def measure(server: Server, clients: int, keys: Path, certificates: int, folder:
 # --- the table --------------------------------------------------------------------------------------------
 
 _HEAD = (
-    "server", "CA key", "clients", "certificates a second", "a second and core of the server", "over the mock",
-    "PKCSReq p50", "p99", "failed", "serial numbers that came twice", "no reply",
+    "server", "CA key", "clients", "certificates per second", "per second and core of the server", "over the mock",
+    "PKCSReq p50", "p99", "failed", "repeated serial numbers", "no reply",
 )  # fmt: skip
 
 
@@ -207,28 +226,29 @@ def table(rows: list[dict[str, object]]) -> str:
 
 
 _PAGE = """\
-# How many enrolments a second
+# Enrolments per second
 
-Measured by `python .ci/throughput.py OUT --publish`, which starts each server with a new CA, with a static challenge
-password, on the machine that the load comes from. Each client asks for GetCACaps and GetCACert and sends a PKCSReq
-with an RSA-2048 key of its own, each on a connection of its own as printers do, and begins again when it has its
-certificate. Absolute figures are of this machine; the ratios travel better.
+`python .ci/throughput.py OUT --publish` makes this table. It starts each server with a new CA and a static challenge
+password, on the machine that also runs the load. Each client sends GetCACaps, GetCACert and a PKCSReq with its own
+RSA-2048 key, each on a new connection as printers do, and starts again when it has its certificate. The absolute
+figures depend on this machine; the ratios depend on it less.
 
 {machine}
 
 {table}
 
-*A second and core of the server* divides the certificates by the time that the server's process spent on the CPU: what
-one core bears that does nothing else. *Over the mock* is the rate beside that of `mock-scep-server` at the same key and
-number of clients, in the same run. A run ends early when 5 of 100 enrolments fail, or ten in a row; serial numbers
-that came twice are certificates that cannot be told apart or revoked one by one.
+*Per second and core of the server* divides the certificates by the CPU time of the server's process: the rate that one
+core would reach if it did nothing else. *Over the mock* is the rate divided by that of `mock-scep-server` with the same
+key and number of clients, in the same run. A run ends early when 5 of 100 enrolments fail, or ten in a row.
+Certificates that share a serial number cannot be revoked one by one.
 
-**Read the rows of sixteen clients with care**: they work on the same machine, and a client's part of an enrolment costs
-about as much as the server's. With RSA-2048 some 200 a second are what two cores bear together, no matter which server
-it is; what a server bears by itself is in the column for a core.
+**Read the rows with sixteen clients with care**: the clients run on the same machine, and a client's part of an
+enrolment costs about as much as the server's. With RSA-2048, the two cores reach about 250 a second together with every
+server; the column per core shows what each server needs by itself.
 
-jscep is a library: its servlet is measured in [a small CA](../../.ci/jscep_server). Like each server it has just
-started, and the Java machine compiles while it is measured, which is part of its figures.
+jscep and XiPKI's scep-core are libraries. They are measured in small CAs ([jscep](../../.ci/jscep_server),
+[XiPKI](../../.ci/xipki_server)). Like each server, these have just started, so the figures include the work of Java's
+compiler.
 
 {missing}"""
 
@@ -240,6 +260,7 @@ def main() -> int:
     parser.add_argument("--certificates", type=int, default=400, metavar="N", help="of each run (default: 400)")
     parser.add_argument("--publish", action="store_true", help="write the table to reports/throughput too")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that the server ends too
     options.out.mkdir(parents=True, exist_ok=True)
     room = options.out / "room"
     shutil.rmtree(room, ignore_errors=True)
