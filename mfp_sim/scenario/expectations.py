@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -18,6 +18,7 @@ from mfp_sim.device.keystore import KeyEntry
 from mfp_sim.device.printer_profile import ALL_USES
 from mfp_sim.device.status import STATE_LABELS, StatusRow
 from mfp_sim.events import ExchangeRequest
+from mfp_sim.scenario.always.rules import ALWAYS
 from mfp_sim.scenario.ca_steps import CA_LOOKS
 from mfp_sim.scenario.machine_looks import LOOKS, LOOKS_FOR_TEXTS
 from mfp_sim.scenario.operators import comparable
@@ -29,7 +30,15 @@ from mfp_sim.shared.documents.kinds import WRONG, Definitions, Either, Kind, Lea
 from mfp_sim.shared.documents.records import Doc, Length, ListOf, MapOf, Record, described, document, kind_of
 from mfp_sim.shared.scep.certificate import name_pairs
 
-__all__ = ["DETAILS", "EXPECTATIONS", "Expectation", "check", "expectation_schema", "read_expectation"]
+__all__ = [
+    "DETAILS",
+    "EXPECTATIONS",
+    "Expectation",
+    "check",
+    "expectation_schema",
+    "read_expectation",
+    "rules_of",
+]
 
 
 @dataclass(frozen=True)
@@ -341,6 +350,27 @@ def _audit(wanted: Texts, world: World) -> Iterator[Mismatch]:
             yield f"audit[{index}]", f"an entry with {text!r}", "; ".join(lines[-4:])
 
 
+_ALL = "all"
+_Always = Annotated[list[Annotated[str, Words(lambda: ALWAYS)]], Length(1)] | Literal["all"]
+
+
+def rules_of(acts: Iterable[object]) -> frozenset[str]:
+    """The rules that the ``always`` of some steps name; a run is watched for them from its start."""
+    wanted: set[str] = set()
+    for act in acts:
+        for expected in act.fields if isinstance(act, Expectation) else ():
+            if expected.name == "always":
+                wanted |= set(ALWAYS if expected.value == _ALL else expected.value)  # type: ignore[call-overload]
+    return frozenset(wanted)
+
+
+def _always(wanted: _Always, world: World) -> Iterator[Mismatch]:
+    assert world.watch is not None
+    for violation in world.watch.violations():
+        if wanted == _ALL or violation.rule in wanted:
+            yield f"always.{violation.rule}", ALWAYS[violation.rule].sentence, violation.text
+
+
 def _powered(wanted: bool, world: World) -> Iterator[Mismatch]:
     if world.printer.powered != wanted:
         yield "powered", str(wanted), str(world.printer.powered)
@@ -452,6 +482,11 @@ EXPECTATIONS: dict[str, _Kind] = {
         '{from: "2026-03-02 09:00:01", to: "2026-03-02 09:10:00"}',
     ),
     "audit": _Kind(_audit, "texts that the audit log must contain", "[certificate registered]"),
+    "always": _Kind(
+        _always,
+        "rules that hold in every run held at each step so far: all, or some by name",
+        "all",
+    ),
     "powered": _Kind(_powered, "whether the printer is on", "true"),
     "communication": _Kind(
         _communication, "the stored communication settings", "{url: http://ca.example/scep, port: 80, timeout: 30}"

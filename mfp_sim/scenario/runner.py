@@ -25,7 +25,7 @@ from freezegun import freeze_time
 from mfp_sim.device.local_time import instant_of
 from mfp_sim.events import StepBegun, StepRefused
 from mfp_sim.scenario.examined import basis_of, changing
-from mfp_sim.scenario.expectations import Expectation, check
+from mfp_sim.scenario.expectations import Expectation, check, rules_of
 from mfp_sim.scenario.model import Scenario, ScenarioResult, StepRecord
 from mfp_sim.scenario.premises import Failure, Premise, broken_premises, premises_of
 from mfp_sim.scenario.steps import STEPS, AutoRequest, CaScript, Step
@@ -101,6 +101,7 @@ def run(
                 storages=storages,
                 reach=reach,
                 read=read,
+                rules=rules_of(step.act for step in scenario.steps),
             )
         except Exception as error:  # noqa: BLE001 - it is this scenario's result, whatever it is
             place = scenario.printer.place or f"{scenario.file}:1:1"
@@ -172,14 +173,25 @@ def _can_be_met(key: str, ca: CaSetup) -> bool:
 def carry_out(world: World, step: Step, number: int, records: list[StepRecord]) -> bool:
     """Do one step; False when the run cannot go on, which is an error of the scenario."""
     begun, before = world.clock.now(), len(world.failures)
+    seen = world.watch.begin() if world.watch is not None else {}
     world.recorder.record(StepBegun(number=number, text=step.text()))
     goes_on = True
+    refused: str | None = None
     try:
         with world.about(step.printer):
-            _act(world, step, number)
+            refused = _act(world, step, number)
     except Exception as error:  # noqa: BLE001 - as for the set-up
         world.failures.append(_error(number, step.place, step.kind, error))
         goes_on = False
+    if world.watch is not None:
+        world.watch.end(
+            seen,
+            kind=step.kind,
+            role=step.role,
+            serial=step.printer or world.printer.serial,
+            begun=begun,
+            refused=refused,
+        )
     if step.printer is not None:  # several printers have a status
         named = [replace(failure, path=f"{step.printer}: {failure.path}") for failure in world.failures[before:]]
         world.failures[before:] = named
@@ -187,22 +199,24 @@ def carry_out(world: World, step: Step, number: int, records: list[StepRecord]) 
     return goes_on
 
 
-def _act(world: World, step: Step, number: int) -> None:
+def _act(world: World, step: Step, number: int) -> str | None:
+    """Do a step; returns the reason if the printer refused it."""
     try:
         missing = step.act.act(world, step.role)
     except Refused as refusal:
         _judge_refusal(world, step, number, refusal)
-        return
+        return refusal.reason
     if step.refused is not None:
         world.failures.append(Failure(number, step.place, "refused", step.refused, "it was not refused"))
     if isinstance(step.act, Expectation):
         world.failures.extend(check(step.act, world, number))
-        return
+        return None
     if missing is not None and not step.optional:
         expected = STEPS[step.kind].premise
         world.premises.append(Premise(number, step.place, step.kind, expected, missing))
     if isinstance(step.act, CaScript) and world.ca is not None:
         world.premises.extend(premises_of(world.ca.script, number))
+    return None
 
 
 def _error(step: int, place: str, path: str, error: Exception) -> Failure:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -17,6 +17,8 @@ from mfp_sim.device.readings import noting
 from mfp_sim.device.storage import DirectoryStorage, MemoryStorage, Storage
 from mfp_sim.events import Event, MockRequest
 from mfp_sim.run_trace import Recorder
+from mfp_sim.scenario.always.rules import ALWAYS
+from mfp_sim.scenario.always.watching import Watch
 from mfp_sim.scenario.premises import Failure, Premise
 from mfp_sim.scenario.setting import PrinterSetup, Setting
 from mfp_sim.shared.errors import BoundExceeded, KeyGenerationFailed, Refused, UsageError
@@ -104,6 +106,8 @@ class World:
     """All printers by serial number, the first one first."""
     key_sources: dict[str, FallibleKeys] = field(kw_only=True)
     """The source of keys of each printer, by serial number."""
+    watch: Watch | None = field(kw_only=True, default=None)
+    """Watches the run for the rules that hold in every run, if it was built to do so."""
 
     @contextlib.contextmanager
     def about(self, serial: str | None) -> Iterator[None]:
@@ -171,11 +175,13 @@ def build(
     storages: Storages | None = None,
     reach: Reach = DIRECTLY,
     read: set[str] | None = None,
+    rules: Collection[str] = (),
 ) -> World:
     """Build everything for one run: in process on a frozen clock, or against a real server on the system clock.
 
     ``storages`` makes the storage of each printer, by default in memory. ``reach`` is how the real server is reached.
-    ``read`` collects the names of the model's values that are read.
+    ``read`` collects the names of the model's values that are read. ``rules`` are those of
+    `mfp_sim.scenario.always.rules` for which the run is watched.
 
     Raises:
         UsageError: a flip that does not exist, or a storage that cannot be used.
@@ -195,6 +201,11 @@ def build(
 
     printers: dict[str, Printer] = {}
     key_sources: dict[str, FallibleKeys] = {}
+    watch = None
+    if rules:
+        watch = Watch(
+            setting, clock, recorder, printers, service, {name: ALWAYS[name] for name in ALWAYS if name in rules}
+        )
 
     def make_printer(setup: PrinterSetup) -> Printer:
         points, profile = PowerPoints(), _profile(setup, flips)
@@ -204,13 +215,14 @@ def build(
             wire = InProcess(scheduler, service.handle, network=network, client=lambda: machine.ip)
         if keep_messages:
             wire = Overheard(wire, clock, recorder)
+        storage = storages(number, points) if storages else MemoryStorage()
         outside = Outside(
             scheduler=scheduler,
             wire=wire,
             entropy=entropy.fork(f"printer/{setup.serial}"),
             keys=key_sources.setdefault(setup.serial, FallibleKeys(keys)),
             recorder=recorder if number == 1 else recorder.of(setup.serial),
-            storage=storages(number, points) if storages else MemoryStorage(),
+            storage=storage if watch is None else watch.over(storage, points, setup.serial),
             points=points,
         )
         listeners = Listeners()
@@ -238,6 +250,7 @@ def build(
         make_printer=make_printer,
         printers=printers,
         key_sources=key_sources,
+        watch=watch,
     )
 
 
