@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any, ClassVar, TypeVar, cast
 
 from mfp_sim.shared.documents.kinds import Definitions, Kind, Leaf, Schema, or_null
-from mfp_sim.shared.documents.nodes import Node, Problems
+from mfp_sim.shared.documents.nodes import YEARS, Node, Problems
 from mfp_sim.shared.documents.records import Record, read
 from mfp_sim.shared.errors import DecodeError
 
@@ -114,7 +114,10 @@ class _WrittenOnce:
 
 @dataclass(frozen=True)
 class Instant(Leaf):
-    """An ISO 8601 time with its UTC offset, within the years of documents; without an offset if ``local``."""
+    """An ISO 8601 time with its UTC offset; without an offset if ``local``.
+
+    It may lie a hundred years beyond the last year of documents, because a run may last that long.
+    """
 
     shape: ClassVar[Schema] = {"type": "string"}
     local: bool = False
@@ -128,9 +131,10 @@ class Instant(Leaf):
         if text is not None and (instant is None or (instant.tzinfo is None) != self.local):
             problems.add(node, f"{what} has to be a time {'without' if self.local else 'with'} an offset")
             return None
-        if instant is None or self.local or problems.year(node, instant, what):
-            return instant
-        return None
+        if instant is not None and not self.local and not YEARS[0] <= instant.year <= YEARS[1] + 101:
+            problems.year(node, instant, what)
+            return None
+        return instant
 
     def write(self, value: Any) -> object:
         return value.isoformat()
