@@ -18,7 +18,7 @@ from mfp_sim.shared.visible import visible
 
 __all__ = ["main"]
 
-_VERDICTS = frozenset({"run", "check", "conform", "examine", "fleet", "load"})
+_VERDICTS = frozenset({"run", "check", "conform", "examine", "explore", "fleet", "load"})
 """The verbs whose exit code is a verdict, which their output only explains."""
 
 

@@ -118,6 +118,16 @@ VERBS = (
   mfp-sim examine --client ./my-client --baseline expected.yaml
   mfp-sim examine --manual --quick                    # a device with buttons: shows each task and asks
   mfp-sim examine --list"""),
+    Verb("explore", "search for a combination in which a rule does not hold, and shrink it to a scenario", "explore",
+         "explore", """\
+  mfp-sim explore                                  # 2000 cases
+  mfp-sim explore --time 10m --jobs 2 --out found  # for ten minutes; a scenario file for each failure
+  mfp-sim explore --seeds 500 --printers 3 --profile canon-legacy
+  mfp-sim explore --against old/bin/python         # what does this version do differently from another one?
+  mfp-sim explore --replay 7:12.85                 # one case again, with its scenario
+  mfp-sim explore --list                           # the rules, and what a long search should reach
+  mfp-sim explore --time 8h --shard 1/4 --out a    # on each of four machines, with its own shard
+  mfp-sim explore --merge a/explore.json b/explore.json --out all"""),
     Verb("fleet", "run many printers on one CA in virtual time, to size the CA", "fleet", "fleet", """\
   mfp-sim fleet printers-09-00                     # a plan of the package
   mfp-sim fleet my.fleet.yaml --report out         # HTML with charts, JSON, CSV
@@ -569,6 +579,29 @@ def _schema(parser: argparse.ArgumentParser) -> None:
                         help="which schema (default: scenario)")  # fmt: skip
 
 
+def _explore(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--seeds", type=_count, metavar="N", help="number of cases (default: 2000, or all in --time)")
+    parser.add_argument("--time", type=_long_time, metavar="TIME", help="search this long: 90s, 10m, 8h")
+    parser.add_argument("--first", action="store_true", help="stop at the first failure (default: after ten)")
+    parser.add_argument("--seed", type=_seed, default=1, metavar="N", help="another search (default: 1)")
+    parser.add_argument("--jobs", type=_count, default=1, metavar="N",
+                        help="processes; the cases are the same with any number (default: 1)")  # fmt: skip
+    what = parser.add_argument_group("what is drawn")
+    what.add_argument("--printers", type=int, choices=[1, 2, 3], default=2, metavar="1|2|3",
+                      help="at most this many printers at once (default: 2)")  # fmt: skip
+    what.add_argument("--profile", action="append", metavar="MODEL", help="only this printer model; repeatable")
+    parser.add_argument("--against", metavar="PYTHON",
+                        help="also compare every case with the mfp-sim of another interpreter: what does a new\n"
+                        "version do differently?")  # fmt: skip
+    again = parser.add_argument_group("results")
+    again.add_argument("--replay", metavar="CASE", help="run one case again and show its scenario")
+    again.add_argument("--shard", type=_shard, metavar="I/N", help="on the I-th of N machines")
+    again.add_argument("--merge", type=Path, nargs="+", metavar="FILE", help="make one result of several explore.json")
+    again.add_argument("--out", type=Path, metavar="DIR", help="write explore.json, and a scenario for each failure")
+    again.add_argument("--list", action="store_true", help="list the rules and the sometimes properties")
+    _json(parser)
+
+
 def _fleet(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("plans", nargs="+", type=Path, metavar="PLAN",
                         help="a plan's file, or the name of a plan of the package; with --merge, reports")  # fmt: skip
@@ -664,7 +697,7 @@ _ARGUMENTS = {
     "run": _run, "new": _new, "list": _list, "show": _show, "explain": _explain, "check": _check, "schema": _schema,
     "coverage": _coverage, "profiles": _profiles, "power-points": _power_points, "diff": _diff, "decode": _decode,
     "fleet": _fleet, "load": _load, "serve": _serve, "proxy": _proxy, "conform": _conform, "examine": _examine,
-    "completion": _completion, "report": _report,
+    "explore": _explore, "completion": _completion, "report": _report,
 }  # fmt: skip
 
 
@@ -683,6 +716,23 @@ def _seconds(text: str) -> float:
     if not 0.1 <= number <= 3600:
         raise argparse.ArgumentTypeError(f"{text!r} is not a time from 0.1 to 3600 seconds")
     return number
+
+
+def _long_time(text: str) -> float:
+    from mfp_sim.shared.documents import duration  # noqa: PLC0415 - only explore has it
+    from mfp_sim.shared.errors import UsageError  # noqa: PLC0415 - only explore has it
+
+    try:
+        return duration(text)
+    except UsageError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _shard(text: str) -> tuple[int, int]:
+    number, slash, total = text.partition("/")
+    if not (slash and number.isdecimal() and total.isdecimal() and 1 <= int(number) <= int(total) <= 1000):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a shard such as 1/4")
+    return int(number), int(total)
 
 
 def _seed(text: str) -> int:

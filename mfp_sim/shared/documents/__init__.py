@@ -14,6 +14,7 @@ from mfp_sim.shared.documents.nodes import (
     in_years,
     load,
     load_text,
+    node_of,
     plain,
 )
 
@@ -28,5 +29,6 @@ __all__ = [
     "in_years",
     "load",
     "load_text",
+    "node_of",
     "plain",
 ]

@@ -32,6 +32,7 @@ __all__ = [
     "in_years",
     "load",
     "load_text",
+    "node_of",
     "plain",
 ]
 
@@ -305,6 +306,16 @@ def plain(node: Node) -> object:
     if node.kind == "list":
         return [plain(entry) for entry in node.items]
     return node.value
+
+
+def node_of(value: object, file: str = "<values>") -> Node:
+    """The node of a plain Python value, without a position in the file: the inverse of `plain`."""
+    if isinstance(value, dict):
+        pairs = tuple((Node("scalar", key, file, 0, 0), node_of(entry, file)) for key, entry in value.items())
+        return Node("map", pairs, file, 0, 0)
+    if isinstance(value, list | tuple):
+        return Node("list", tuple(node_of(entry, file) for entry in value), file, 0, 0)
+    return Node("scalar", value, file, 0, 0)
 
 
 def load(path: Path) -> Node:

@@ -1,0 +1,1 @@
+"""Searches for failing combinations: draws cases, checks properties, shrinks failures."""

@@ -1,0 +1,75 @@
+"""Rules about two runs of a case: the same again, with time cut into smaller spans, and with looks in between.
+
+Each makes another document of a case, whose trace must be the same apart from the steps themselves.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from mfp_sim.events import StepBegun
+from mfp_sim.exploration.drawing import Document, scenario_of
+from mfp_sim.exploration.running import CaseOutcome, carried_out
+from mfp_sim.run_trace import TraceEvent, compare
+from mfp_sim.scenario.always.watching import Violation
+from mfp_sim.shared.documents import duration
+
+__all__ = ["COMPARISONS", "compared"]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A rule in one sentence, and the other document."""
+
+    sentence: str
+    other: Callable[[Document], Document]
+
+
+def _halved(document: Document) -> Document:
+    """Each span of time in two parts."""
+    other = copy.deepcopy(document)
+    steps: list[Document] = []
+    for step in document["steps"]:
+        if "advance" not in step:
+            steps.append(step)
+            continue
+        seconds = duration(step["advance"])
+        assert seconds is not None
+        first = int(seconds * 1000) // 3
+        steps += [{"advance": f"{first}ms"}, {"advance": f"{int(seconds * 1000) - first}ms"}] if first else [step]
+    other["steps"] = steps
+    return other
+
+
+def _looked_at(document: Document) -> Document:
+    """Someone opens a screen before each step."""
+    other = copy.deepcopy(document)
+    look = {"open_screen": "Key and Certificate List"}
+    other["steps"] = [entry for step in document["steps"] for entry in (look, step)]
+    return other
+
+
+COMPARISONS: Mapping[str, Comparison] = {
+    "repeatable": Comparison("The same case gives the same trace again.", lambda document: document),
+    "time-is-continuous": Comparison("Time that passes in two parts gives the same trace.", _halved),
+    "looking-changes-nothing": Comparison("Opening a screen between steps changes nothing.", _looked_at),
+}
+
+
+def compared(document: Document, outcome: CaseOutcome) -> list[Violation]:
+    """The comparisons that do not hold for a case with that outcome."""
+    found = []
+    for name, comparison in COMPARISONS.items():
+        scenario = scenario_of(comparison.other(document))
+        if scenario is None:
+            continue
+        differences = compare(_without_steps(outcome.events), _without_steps(carried_out(scenario).events))
+        if differences:
+            found.append(Violation(name, differences[0][:500], len(document["steps"])))
+    return found
+
+
+def _without_steps(events: Iterable[TraceEvent]) -> list[TraceEvent]:
+    return [event for event in events if not event.kind.startswith(StepBegun.kind)]

@@ -1,0 +1,529 @@
+"""Draws cases: scenarios as plain documents, from a seed. A case may also be a parent's document with a few changes.
+
+Owns what can be drawn, and how likely it is. It runs nothing. The loader decides whether a document is a scenario: a
+drawn part that it refuses is drawn again.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, TypeVar
+
+from mfp_sim.device.power import NAMES as POWER_POINTS
+from mfp_sim.device.printer import SCREENS
+from mfp_sim.device.printer_profile import PROFILES as PRINTERS
+from mfp_sim.device.printer_profile import READINGS
+from mfp_sim.scenario.loader import read_document
+from mfp_sim.scenario.model import Scenario
+from mfp_sim.shared.documents import load_text, node_of, plain
+from mfp_sim.shared.documents.kinds import WRONG
+from mfp_sim.shared.documents.nodes import Problems
+from mfp_sim.shared.errors import DocumentError
+from mfp_sim.shared.simtime import Entropy
+from mock_scep_server.faults import FAULTS
+from mock_scep_server.profiles.registry import PROFILES as CAS
+from mock_scep_server.script_file import Rules
+
+__all__ = ["Document", "Space", "changed", "drawn", "scenario_of"]
+
+Document = dict[str, Any]
+T = TypeVar("T")
+CHALLENGE, WRONG_CHALLENGE, BUNDLE_PASSWORD = "drawn-s3cret", "not-the-s3cret", "drawn-b4ndle"
+_SERIALS = ("MFP00001", "MFP00002", "MFP00003")
+_TRIES = 50
+
+
+class Draw:
+    """Draws from one stream of randomness."""
+
+    def __init__(self, entropy: Entropy) -> None:
+        self._entropy = entropy
+
+    def one_of(self, values: Sequence[T]) -> T:
+        """One of the values."""
+        return values[self._entropy.integer(0, len(values) - 1)]
+
+    def number(self, low: int, high: int) -> int:
+        """A number from ``low`` to ``high``, both included."""
+        return self._entropy.integer(low, high)
+
+    def chance(self, percent: int) -> bool:
+        """True in that percentage of draws."""
+        return self._entropy.integer(1, 100) <= percent
+
+    def weighted(self, table: Mapping[T, int]) -> T:
+        """One of the keys, as often as its weight says."""
+        left = self._entropy.integer(1, sum(table.values()))
+        for value, weight in table.items():
+            left -= weight
+            if left <= 0:
+                return value
+        raise AssertionError
+
+
+@dataclass(frozen=True)
+class Space:
+    """What may be drawn: at most ``printers`` at once, of these models (none: all)."""
+
+    printers: int = 2
+    models: tuple[str, ...] = ()
+
+
+# --- values -----------------------------------------------------------------------------------------------
+
+_CLOCKS = {
+    "2026-03-02T08:00:00+01:00": 6,
+    "2026-03-28T20:30:00+01:00": 2,  # summer time begins in Europe
+    "2026-10-24T22:00:00+02:00": 2,  # it ends
+    "2026-12-31T23:30:00+01:00": 1,
+    "2028-02-28T12:00:00+00:00": 1,
+}
+_ZONES = {"Europe/Oslo": 6, "UTC": 1, "America/New_York": 1, "Asia/Kathmandu": 1, "Australia/Lord_Howe": 1}
+_SPANS = {"1s": 3, "5s": 3, "31s": 3, "59s": 1, "1m": 3, "2m": 2, "5m": 2, "10m": 5, "11m": 4, "30m": 2, "1h": 3,
+          "1d": 2, "2d": 1, "31d": 1}  # fmt: skip
+_STARTS = {"1s": 2, "1m": 4, "5m": 2, "30m": 2, "1d": 1}
+_USES: tuple[tuple[str, str | None], ...] = (
+    ("TLS", None), ("TLS", None), ("TLS", None), ("IEEE 802.1X", None), ("IPSec", "hq"), ("IPSec", "branch"),
+    ("None", None),
+)  # fmt: skip
+_NAMES = ("tls", "web", "third")
+_COMMON_NAMES = {"192.0.2.10": 6, "192.0.2.11": 2, "printer.example.com": 2, "2001:db8::10": 1}
+_ORGANIZATIONS = {"": 5, "Example": 2, "Ørsted & Søn, Ltd.": 1, "株式会社例": 1}
+_LENGTHS = {1024: 8, 2048: 3, 4096: 1}
+_HASHES = {"SHA256": 6, "SHA1": 1, "SHA384": 1, "SHA512": 1}
+_NETWORK = ("refused", "unreachable", "no-such-host", "silent", "up")
+_ROLES = {"administrator": 16, "user": 1, "device-admin": 1, "network-admin": 1, "logged-out": 1}
+
+
+_ODD_KEYS: Sequence[Document] = (
+    {"name": "no/slash"}, {"name": "x" * 25}, {"common_name": "not a host"}, {"common_name": "x" * 65},
+    {"organization": "x" * 65}, {"organization": "a\u0007b"}, {"length": 512}, {"signature": "MD5"}, {"use": "SIP"},
+    {"use": "IPSec", "policy": "nowhere"}, {"use": "IPSec"}, {"use": "TLS", "policy": "hq"},
+)  # fmt: skip
+"""Values that a printer may refuse."""
+_ODD_SETTINGS: Sequence[Document] = (
+    {"polling": {"count": 0, "interval": "10m"}}, {"polling": {"count": 101, "interval": "10m"}},
+    {"polling": {"count": 2, "interval": "1441m"}}, {"every": "366d"}, {"start": "2020-01-01 00:00", "start_in": None},
+    {"start_in": None}, {"key": None}, {"start": "2199-12-31 23:59", "start_in": None},
+)  # fmt: skip
+
+
+def _key(draw: Draw) -> Document:
+    use, policy = draw.one_of(_USES)
+    key: Document = {"name": draw.one_of(_NAMES), "common_name": draw.weighted(_COMMON_NAMES)}
+    if organization := draw.weighted(_ORGANIZATIONS):
+        key["organization"] = organization
+    if (length := draw.weighted(_LENGTHS)) != 2048:
+        key["length"] = length
+    if (signature := draw.weighted(_HASHES)) != "SHA256":
+        key["signature"] = signature
+    key["use"] = use
+    if policy is not None:
+        key["policy"] = policy
+    if (challenge := draw.weighted({CHALLENGE: 16, WRONG_CHALLENGE: 2, "": 1, "x" * 300: 1})) != "":
+        key["challenge"] = challenge
+    if draw.chance(5):
+        key |= draw.one_of(_ODD_KEYS)
+    return key
+
+
+def _span(draw: Draw) -> str:
+    return draw.weighted(_SPANS)
+
+
+# --- steps ------------------------------------------------------------------------------------------------
+
+
+def _request(draw: Draw) -> list[Document]:
+    if draw.chance(60):
+        return [{"request": _key(draw)}]
+    return [{"request": {**_key(draw), "wait": False}}, {"advance": _span(draw)}]
+
+
+def _auto(draw: Draw) -> list[Document]:
+    if draw.chance(12):
+        return [{"auto_request": {"timer": False}}]
+    settings: Document = {"start_in": draw.weighted(_STARTS)}
+    if draw.chance(60):
+        settings["polling"] = {"count": draw.one_of((1, 2, 3, 5)), "interval": draw.one_of(("1m", "10m", "10m", "1h"))}
+    if draw.chance(55):
+        settings["every"] = draw.one_of(("1d", "1d", "7d", "30d"))
+    for flag, percent in (("adjust", 20), ("restart", 30), ("delete_old", 40)):
+        if draw.chance(percent):
+            settings[flag] = True
+    settings["key"] = _key(draw)
+    if draw.chance(6):
+        settings |= draw.one_of(_ODD_SETTINGS)
+        settings = {name: value for name, value in settings.items() if value is not None}
+    return [{"auto_request": settings}, {"advance": _span(draw)}]
+
+
+_SLOW: Sequence[Document] = (
+    {"when": {"operation": "PKIOperation"}, "faults": [{"delay": "20s"}], "optional": True},
+    {"when": {"type": "PKCSReq"}, "faults": [{"delay": "20s"}], "optional": True},
+    {"when": {"type": "CertPoll"}, "faults": [{"delay": "20s"}], "optional": True},
+    {"when": {"operation": "GetCACert"}, "faults": [{"delay": "20s"}], "optional": True},
+    {"when": {"type": "PKCSReq"}, "then": "pending", "faults": [{"delay": "20s"}], "times": 1, "optional": True},
+)
+
+
+def _interrupted(draw: Draw) -> list[Document]:
+    """Something happens while an exchange takes time."""
+    begins: list[Document] = [{"request": {**_key(draw), "wait": False}}]
+    if draw.chance(50):
+        begins = [*_auto(draw)[:1], {"advance": draw.weighted(_STARTS)}]
+    event = draw.weighted(_INTERRUPTIONS)(draw)
+    return [{"ca_script": [draw.one_of(_SLOW)]}, *begins, {"advance": draw.one_of(("1s", "5s", "15s"))}, *event,
+            {"advance": _span(draw)}]  # fmt: skip
+
+
+def _power(draw: Draw) -> list[Document]:
+    match draw.number(1, 4):
+        case 1:
+            return [{"power_off": None}, {"advance": _span(draw)}, {"power_on": None}]
+        case 2:
+            return [{"power_cut": {"off": draw.one_of(("1s", "1m", "11m", "1d"))}}, {"advance": _span(draw)}]
+        case 3:
+            return [{"power_cut": None}, {"advance": _span(draw)}, {"power_on": None}]
+    return [_armed(draw)]
+
+
+def _armed(draw: Draw) -> Document:
+    at = draw.one_of([name for name in POWER_POINTS if not name.startswith("state-")])
+    cut: Document = {"at": at, "off": draw.one_of(("1s", "1m", "11m"))}
+    if draw.chance(30):
+        cut["nth"] = draw.number(2, 4)
+    return {"power_cut": cut}
+
+
+def _outage(draw: Draw) -> list[Document]:
+    steps: list[Document] = [{"network": draw.one_of(_NETWORK)}]
+    return steps if draw.chance(40) else [*steps, {"advance": _span(draw)}, {"network": "up"}]
+
+
+def _clock(draw: Draw) -> list[Document]:
+    times = (
+        "right",
+        "2026-03-02 07:00",
+        "2026-03-02 12:00",
+        "2026-03-29 03:30",
+        "2025-01-01 00:00",
+        "2026-04-15 10:00",
+    )
+    return [{"printer_clock": draw.one_of(times)}]
+
+
+def _operator(draw: Draw) -> list[Document]:
+    acts: Sequence[Document] = (
+        {"approve": "*"}, {"approve": "*"}, {"reject": "*"}, {"reject": {"pattern": "*", "fail_info": 2}},
+        {"hold": "CN=192*"}, {"release": "CN=192*"}, {"revoke": "*"}, {"forget": "transactions"},
+        {"roll_over": {"publish": "1m", "switch": "10m"}}, {"replace_ra": "now"},
+    )  # fmt: skip
+    return [{"ca_operator": draw.one_of(acts)}]
+
+
+def _bundle(draw: Draw) -> list[Document]:
+    steps: list[Document] = [{"export_bundle": {"name": "settings", "password": BUNDLE_PASSWORD}}]
+    if draw.chance(30):
+        steps[0]["export_bundle"]["wait"] = False
+    steps += draw.one_of(([], [], _auto(draw), [{"advance": _span(draw)}]))
+    load: Document = {"name": "settings", "password": BUNDLE_PASSWORD if draw.chance(85) else "wrong-b4ndle"}
+    if draw.chance(15):
+        load["cut"] = draw.one_of((0, 50, 400))
+    elif draw.chance(10):
+        load["flip"] = draw.number(0, 2000)
+    if draw.chance(30):
+        load["wait"] = False
+    return [*steps, {"import_bundle": load}]
+
+
+def _ip(draw: Draw) -> list[Document]:
+    return [{"ip": draw.one_of(("192.0.2.20", "2001:db8::20", "255.255.255.255"))}]
+
+
+def _function(draw: Draw) -> list[Document]:
+    return [{"function": {"use": draw.one_of(("TLS", "IPSec", "IEEE 802.1X", "SIP")), "on": draw.chance(60)}}]
+
+
+_INTERRUPTIONS: Mapping[Callable[[Draw], list[Document]], int] = {
+    _power: 8, _clock: 3, _operator: 3, _function: 1, _ip: 1, _request: 2, _auto: 2, _outage: 2, _bundle: 2,
+    lambda _: [{"restart": None}]: 3,
+    lambda draw: [{"delete_key": draw.one_of(_NAMES)}]: 1,
+    lambda draw: [{"ca_script": _script(draw, 1)}]: 2,
+    lambda draw: [{"communication": _communication(draw)}]: 1,
+}  # fmt: skip
+
+
+_ORDINARY: Mapping[Callable[[Draw], list[Document]], int] = {
+    _request: 14,
+    _interrupted: 12,
+    _auto: 14,
+    lambda draw: [{"advance": _span(draw)}]: 14,
+    _power: 9,
+    _outage: 5,
+    _operator: 6,
+    lambda draw: [{"ca_script": _script(draw, 2)}]: 6,
+    lambda draw: [{"delete_key": draw.one_of((*_NAMES, "Default Key", "nothing"))}]: 4,
+    lambda _: [{"restart": None}]: 3,
+    _function: 4,
+    _clock: 4,
+    _bundle: 3,
+    lambda draw: [{"key_generation": draw.one_of(("fails", "works"))}]: 1,
+    lambda draw: [{"dns": draw.chance(50)}]: 1,
+    _ip: 1,
+    lambda draw: [{"open_screen": draw.one_of(SCREENS)}]: 1,
+    lambda draw: [{"communication": _communication(draw)}]: 2,
+    lambda draw: [
+        {"another_printer": {"profile": draw.one_of(tuple(PRINTERS)), "serial": f"MFP{draw.number(10, 99)}"}}
+    ]: 1,
+}
+_PLAIN = ("delete_key", "restart", "function", "dns", "ip", "request", "auto_request", "communication", "open_screen")
+_OF_A_PRINTER = (*_PLAIN, "power_off", "power_on", "power_cut", "printer_clock", "key_generation")
+
+
+def _steps(draw: Draw, serials: Sequence[str]) -> list[Document]:
+    """One to four steps that belong together."""
+    found = draw.weighted(_ORDINARY)(draw)
+    serial = draw.one_of(serials)
+    for step in found:
+        if draw.chance(10):
+            serial = draw.one_of(serials)
+        kind = next(iter(step))
+        if kind in _PLAIN and (role := draw.weighted(_ROLES)) != "administrator":
+            step["as"] = role
+        if kind in _OF_A_PRINTER and serial != serials[0]:
+            step["printer"] = serial
+        if kind in ("ca_operator", "power_cut", "network", "key_generation"):
+            step["optional"] = True
+    return found
+
+
+def _communication(draw: Draw) -> Document:
+    ndes = "http://ca.example:8080/certsrv/mscep/mscep.dll?x=1"
+    urls = {"http://ca.example/scep": 8, ndes: 2, "https://ca.example/scep": 1,
+            "http://[2001:db8::1]/scep": 1}  # fmt: skip
+    url = draw.weighted(urls)
+    found: Document = {"url": url}
+    if ":8080" in url:
+        found["port"] = 8080 if draw.chance(80) else 80
+    if draw.chance(20):
+        found["timeout"] = draw.one_of(("5s", "30s", "300s", "400s"))
+    return found
+
+
+# --- the CA -----------------------------------------------------------------------------------------------
+
+_MESSAGES = ("PKCSReq", "CertPoll", "RenewalReq")
+_ANSWERS: Mapping[str, int] = {"": 8, "success": 3, "pending": 8, "failure": 3, "none": 2, "http": 3}
+
+
+@cache
+def _fault_forms() -> tuple[object, ...]:
+    """Every fault that a script can have, as written: alone, or as its example."""
+    forms: list[object] = []
+    for fault in FAULTS.values():
+        if fault.make is not None and fault.alias_of is None:
+            forms.append(fault.slug if fault.stands_alone else plain(load_text(fault.example, "example")))
+    return (
+        *forms,
+        {"delay": "5s"},
+        {"delay": "40s"},
+        {"reset": {"after": 100}},
+        {"truncate": {"after": 200}},
+        "stall",
+        "reset",
+    )
+
+
+def _rule(draw: Draw) -> Document:
+    when: Document = {}
+    if draw.chance(70):
+        when["type"] = draw.one_of(("PKCSReq", "PKCSReq", "CertPoll", "RenewalReq"))
+    elif draw.chance(80):
+        when["operation"] = draw.one_of(("GetCACaps", "GetCACert", "PKIOperation"))
+    if draw.chance(25):
+        when["nth"] = draw.number(1, 3)
+    if draw.chance(10):
+        when["client"] = "192.0.2.10"
+    rule: Document = {"when": when}
+    answer = draw.weighted(_ANSWERS)
+    if answer == "failure":
+        rule["then"] = {"failure": draw.number(0, 4)}
+    elif answer == "http":
+        rule["then"] = {"http": draw.one_of((400, 401, 404, 500, 503))}
+    elif answer:
+        rule["then"] = answer
+    if answer in ("", "success", "pending") and draw.chance(60 if answer else 100):
+        rule["faults"] = [draw.one_of(_fault_forms())]
+    if "nth" not in when and draw.chance(50):
+        rule["times"] = draw.number(1, 3)
+    rule["optional"] = True
+    return rule
+
+
+def _script(draw: Draw, most: int) -> list[Document]:
+    """Up to ``most`` rules, each of which can act."""
+    found: list[Document] = []
+    for _ in range(draw.number(0, most)):
+        for _ in range(_TRIES):
+            rule = _rule(draw)
+            problems = Problems()
+            if Rules().read(node_of([*found, rule]), problems, "script") is not WRONG and not problems.found:
+                found.append(rule)
+                break
+    return found
+
+
+def _ca(draw: Draw) -> Document:
+    ca: Document = {"challenge": {"static": CHALLENGE}} if draw.chance(85) else {}
+    if draw.chance(20):
+        ca["profile"] = draw.one_of(tuple(CAS))
+    if draw.chance(25):
+        ca["ra"] = draw.one_of(("single", "split"))
+    extras: Mapping[str, tuple[int, Sequence[object]]] = {
+        "approval": (20, ("manual", {"manual": {"expires": "30m"}})),
+        "validity": (20, ("1d", "30d")),
+        "transaction_lifetime": (6, ("15m",)),
+        "renewal_window": (4, ("10d",)),
+        "duplicate_subject": (5, ("refuse", {"before_expiry": "14d"})),
+        "serials": (10, ("sequential",)),
+        "capacity": (5, ({"workers": 1, "time": "400ms"}, {"workers": 1, "time": "40s"})),
+        "minimum_rsa": (4, (2048,)),
+        "time_window": (4, ("10m",)),
+        "rollover": (4, ({"publish": "1h", "switch": "1d"},)),
+        "empty_content": (5, ("absent", "empty", "zero")),
+    }
+    for key, (percent, values) in extras.items():
+        if draw.chance(percent):
+            ca[key] = draw.one_of(values)
+    if script := _script(draw, 3):
+        ca["script"] = script
+    return ca
+
+
+def _printer(draw: Draw, space: Space) -> Document:
+    printer: Document = {"serial": _SERIALS[0], "functions": ["TLS", "IPSec"], "policies": ["hq", "branch"],
+                         "communication": _communication(draw)}  # fmt: skip
+    models = space.models or ("canon-ir-adv-dx",) * 6 + tuple(PRINTERS)
+    if (model := draw.one_of(models)) != "canon-ir-adv-dx":
+        printer["profile"] = model
+    if (zone := draw.weighted(_ZONES)) != "Europe/Oslo":
+        printer["timezone"] = zone
+    if draw.chance(20):
+        printer["dns"] = True
+    settings: Document = {}
+    if draw.chance(60):
+        settings["key_limit"] = draw.one_of((2, 3, 3, 5))
+    for name, readings in READINGS.values():
+        if draw.chance(10):
+            settings[name] = plain(load_text(str(draw.one_of(tuple(readings))), "reading"))
+    if settings:
+        printer["settings"] = settings
+    return printer
+
+
+# --- whole cases ------------------------------------------------------------------------------------------
+
+
+def scenario_of(document: Document, name: str = "explored") -> Scenario | None:
+    """The scenario, or None if the loader refuses the document."""
+    try:
+        (scenario,) = read_document(document, name)
+    except (DocumentError, ValueError):
+        return None
+    return scenario
+
+
+def _serials(document: Document) -> list[str]:
+    return [_SERIALS[0], *(str(other["serial"]) for other in document.get("printers", ()))]
+
+
+def _whole(document: Document) -> Document:
+    """The document with the expectation that every rule held, and a rest for the printers before it."""
+    steps = [step for step in document["steps"] if "expect" not in step]
+    return {**document, "steps": [*steps, {"expect": {"always": "all"}}]}
+
+
+def drawn(entropy: Entropy, space: Space) -> Document:
+    """A new case."""
+    for attempt in range(_TRIES):
+        draw = Draw(entropy.fork(f"case/{attempt}"))
+        document: Document = {
+            "format": 1,
+            "name": "explored",
+            "why": "Drawn by mfp-sim explore.",
+            "clock": draw.weighted(_CLOCKS),
+            "printer": _printer(draw, space),
+        }
+        more = draw.weighted({0: 6, 1: 3, 2: 1})
+        others = [{"serial": serial, "ip": f"192.0.2.{11 + n}"} for n, serial in enumerate(_SERIALS[1:][:more])]
+        if others[: space.printers - 1]:
+            document["printers"] = others[: space.printers - 1]
+        if ca := _ca(draw):
+            document["ca"] = ca
+        serials = _serials(document)
+        document["steps"] = [step for _ in range(draw.number(2, 7)) for step in _steps(draw, serials)]
+        document = _whole(document)
+        if scenario_of(document) is not None:
+            return document
+    raise AssertionError("nothing that the loader accepts was drawn")
+
+
+def _insert(draw: Draw, document: Document, _: Space) -> None:
+    steps = document["steps"]
+    place = draw.number(0, len(steps) - 1)
+    steps[place:place] = _steps(draw, _serials(document))
+
+
+def _remove(draw: Draw, document: Document, _: Space) -> None:
+    steps = document["steps"]
+    if len(steps) > 2:
+        del steps[draw.number(0, len(steps) - 2)]
+
+
+def _repeat(draw: Draw, document: Document, _: Space) -> None:
+    steps = document["steps"]
+    place = draw.number(0, len(steps) - 2)
+    count = draw.number(1, 3)
+    steps[place:place] = copy.deepcopy(steps[place : min(place + count, len(steps) - 1)])
+
+
+def _append(draw: Draw, document: Document, _: Space) -> None:
+    document["steps"][-1:-1] = _steps(draw, _serials(document))
+
+
+def _other_ca(draw: Draw, document: Document, _: Space) -> None:
+    document["ca"] = _ca(draw)
+
+
+def _other_script(draw: Draw, document: Document, _: Space) -> None:
+    document.setdefault("ca", {})["script"] = _script(draw, 3)
+
+
+def _other_printer(draw: Draw, document: Document, space: Space) -> None:
+    document["printer"] = _printer(draw, space)
+
+
+def _other_clock(draw: Draw, document: Document, _: Space) -> None:
+    document["clock"] = draw.weighted(_CLOCKS)
+
+
+_CHANGES: Mapping[Callable[[Draw, Document, Space], None], int] = {
+    _insert: 6, _append: 5, _remove: 3, _repeat: 3, _other_ca: 1, _other_script: 3, _other_printer: 1, _other_clock: 1,
+}  # fmt: skip
+
+
+def changed(document: Document, entropy: Entropy, space: Space) -> Document:
+    """A case that differs from a parent in one to three places."""
+    for attempt in range(_TRIES):
+        draw = Draw(entropy.fork(f"change/{attempt}"))
+        child = copy.deepcopy(document)
+        for _ in range(draw.number(1, 3)):
+            draw.weighted(_CHANGES)(draw, child, space)
+        child = _whole(child)
+        if len(child["steps"]) <= 40 and scenario_of(child) is not None:
+            return child
+    return drawn(entropy, space)

@@ -1,0 +1,245 @@
+"""A search: rounds of cases, drawn new or from earlier cases that reached something rare.
+
+Every round is drawn before it runs, from what earlier rounds reached, so a seed gives the same cases with any number of
+processes. A case is named by its ancestors, ``7:12.85``: with seed 7, case 12 was drawn, and case 85 changed it.
+"""
+
+from __future__ import annotations
+
+import atexit
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field, replace
+from functools import cache
+
+from mfp_sim.exploration.against import SAME, OtherVersion, Reference, difference, expected_of
+from mfp_sim.exploration.comparing import COMPARISONS, compared
+from mfp_sim.exploration.drawing import Document, Space, changed, drawn, scenario_of
+from mfp_sim.exploration.running import CaseOutcome, carried_out
+from mfp_sim.exploration.shrinking import FailureReason, expecting, reason_of, shrunk
+from mfp_sim.scenario.always.rules import ALWAYS
+from mfp_sim.scenario.always.watching import Violation
+from mfp_sim.scenario.runner import one_freeze
+from mfp_sim.shared.errors import UsageError
+from mfp_sim.shared.simtime import Entropy
+
+__all__ = ["Found", "Search", "document_of", "forget_other"]
+
+ROUND = 96
+"""The number of cases that are drawn together."""
+_CHUNK = 12
+_FRESH_PERCENT = 25
+_COMPARED_EVERY = 12
+_LONGEST = 12
+"""The most ancestors of a case."""
+
+
+@dataclass(frozen=True)
+class CaseResult:
+    """What came of a case: its name, document, failures, and what it reached."""
+
+    token: str
+    document: Document = field(repr=False)
+    violations: tuple[Violation, ...]
+    features: frozenset[str] = field(repr=False)
+    reached: frozenset[str] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Found:
+    """A failure: the case that first had it, and the small case made from it.
+
+    ``cases`` and ``seconds`` say when it was found; ``times`` how many cases failed for this reason.
+    """
+
+    violation: Violation
+    token: str
+    document: Document
+    cases: int
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """One case of a round: its number, and its parent, if it has one."""
+
+    seed: int
+    number: int
+    parent: str
+    document: Document | None
+    space: Space
+    other: str | None = None
+
+    @property
+    def token(self) -> str:
+        return f"{self.parent}.{self.number}" if self.parent else f"{self.seed}:{self.number}"
+
+
+def _made(plan: _Plan) -> Document:
+    entropy = Entropy(plan.seed).fork(str(plan.number))
+    return drawn(entropy, plan.space) if plan.document is None else changed(plan.document, entropy, plan.space)
+
+
+def document_of(token: str, space: Space) -> Document:
+    """The document of a case by its name.
+
+    Raises:
+        UsageError: it is not the name of a case.
+    """
+    seed, _, chain = token.partition(":")
+    numbers = chain.split(".")
+    if not seed.isdecimal() or not all(number.isdecimal() for number in numbers):
+        raise UsageError(f"{token!r} is not the name of a case", remedy="write SEED:NUMBER.NUMBER, for example 7:12.85")
+    document: Document | None = None
+    for number in numbers:
+        document = _made(_Plan(int(seed), int(number), "", document, space))
+    assert document is not None
+    return document
+
+
+def run_cases(plans: Sequence[_Plan]) -> list[CaseResult]:
+    """Draw and run some cases; called in worker processes."""
+    with one_freeze():
+        return [_run(plan) for plan in plans]
+
+
+@cache
+def _reference(python: str) -> Reference:
+    """The process of another version; one for each process of this one. `forget_other` ends it."""
+    reference = Reference(python)
+    _STARTED.append(reference)
+    atexit.register(reference.close)
+    return reference
+
+
+_STARTED: list[Reference] = []
+
+
+def forget_other() -> None:
+    """End the processes of other versions that this process started."""
+    _reference.cache_clear()
+    while _STARTED:
+        reference = _STARTED.pop()
+        atexit.unregister(reference.close)
+        reference.close()
+
+
+def _outcome(document: Document, *, compare: bool, other: OtherVersion | None) -> CaseOutcome | None:
+    """The outcome of a case, with the rules about two runs if asked for; None if the loader refuses it."""
+    scenario = scenario_of(document)
+    if scenario is None:
+        return None
+    outcome = carried_out(scenario)
+    more: list[Violation] = []
+    if compare and not outcome.violations:
+        more += compared(document, outcome)
+    if other is not None and not outcome.violations and (found := difference(document, outcome.seen, other(document))):
+        more.append(found)
+    return replace(outcome, violations=(*outcome.violations, *more))
+
+
+def _run(plan: _Plan, other: OtherVersion | None = None) -> CaseResult:
+    document = _made(plan)
+    if other is None and plan.other is not None:
+        other = _reference(plan.other)
+    outcome = _outcome(document, compare=plan.number % _COMPARED_EVERY == 0, other=other)
+    assert outcome is not None, "only documents that the loader accepts are drawn"
+    violations = outcome.violations
+    return CaseResult(plan.token, document, tuple(violations), outcome.features, outcome.reached)
+
+
+def _saying_refusals(document: Document, refused: Mapping[int, str]) -> Document:
+    """The case with what the printer refuses said at each step, so that the scenario fails for its own reason only."""
+    steps = [{**step, "refused": refused[n]} if n in refused else step for n, step in enumerate(document["steps"], 1)]
+    told = {**document, "steps": steps}
+    return told if scenario_of(told) is not None else document
+
+
+class Search:
+    """One search. `round` runs the next round of cases; the rest are its results so far.
+
+    Every case is compared with another version of the product: that of the interpreter ``python``, or ``other``.
+    """
+
+    def __init__(
+        self,
+        seed: int,
+        space: Space,
+        pool: Executor | None = None,
+        *,
+        python: str | None = None,
+        other: OtherVersion | None = None,
+    ) -> None:
+        self.seed, self.space, self._pool, self._python, self._other = seed, space, pool, python, other
+        self.cases = 0
+        self.found: dict[FailureReason, Found] = {}
+        self.times: Counter[FailureReason] = Counter()
+        self.reached: Counter[str] = Counter()
+        self.features: Counter[str] = Counter()
+        self._corpus: list[CaseResult] = []
+        self._having: dict[str, list[int]] = {}
+
+    def round(self, most: int = ROUND) -> Iterator[CaseResult]:
+        """Run a round of at most ``most`` cases, and note what each reached, in the order of their numbers."""
+        plans = [self._plan(number) for number in range(self.cases, self.cases + min(most, ROUND))]
+        chunks = [plans[first : first + _CHUNK] for first in range(0, len(plans), _CHUNK)]
+        results = self._pool.map(run_cases, chunks) if self._pool is not None else map(self._here, chunks)
+        for chunk in results:
+            for result in chunk:
+                self._note(result)
+                yield result
+
+    def _here(self, plans: Sequence[_Plan]) -> list[CaseResult]:
+        with one_freeze():
+            return [_run(plan, self._other) for plan in plans]
+
+    def small(self, found: Found) -> tuple[Document, Violation]:
+        """The small case made from a failure, with the expectation that does not hold."""
+        rule = found.violation.rule
+        other = None
+        if rule == SAME:
+            other = self._other or _reference(self._python or "")
+        with one_freeze():
+            document, violation = shrunk(
+                found.document,
+                reason_of(found.violation),
+                lambda smaller: _outcome(smaller, compare=rule in COMPARISONS, other=other),
+            )
+            expected: Document = {"always": [rule] if rule in ALWAYS else "all"}
+            outcome = _outcome(document, compare=False, other=None)
+            assert outcome is not None
+            if other is not None:
+                expected = expected_of(outcome.seen, other(document))
+        return expecting(_saying_refusals(document, outcome.refused), expected), violation
+
+    def _plan(self, number: int) -> _Plan:
+        entropy = Entropy(self.seed).fork(f"choice/{number}")
+        parent = self._parent(entropy)
+        if parent is None or entropy.integer(1, 100) <= _FRESH_PERCENT:
+            return _Plan(self.seed, number, "", None, self.space, self._python)
+        return _Plan(self.seed, number, parent.token, parent.document, self.space, self._python)
+
+    def _parent(self, entropy: Entropy) -> CaseResult | None:
+        """A case that reached something rare."""
+        if not self._having:
+            return None
+        rare = sorted(self._having, key=lambda feature: (self.features[feature], feature))
+        feature = rare[entropy.integer(0, max(0, len(rare) // 3 - 1))]
+        cases = self._having[feature]
+        return self._corpus[cases[entropy.integer(0, len(cases) - 1)]]
+
+    def _note(self, result: CaseResult) -> None:
+        self.cases += 1
+        self.reached.update(result.reached)
+        names = [*result.features, *(f"sometimes {name}" for name in result.reached)]
+        fresh = [name for name in names if not self.features[name]]
+        self.features.update(names)
+        if fresh and result.token.count(".") < _LONGEST:
+            self._corpus.append(result)
+            for name in names:
+                if self.features[name] <= 20:
+                    self._having.setdefault(name, []).append(len(self._corpus) - 1)
+        for violation in result.violations:
+            reason = reason_of(violation)
+            self.times[reason] += 1
+            self.found.setdefault(reason, Found(violation, result.token, result.document, self.cases))

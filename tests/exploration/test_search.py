@@ -1,0 +1,177 @@
+"""The search: the same cases for a seed with any number of processes, and a planted bug found and made small."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+
+import pytest
+
+from mfp_sim.device import polling
+from mfp_sim.device.current_request import Requests
+from mfp_sim.exploration.comparing import COMPARISONS, compared
+from mfp_sim.exploration.drawing import Space, changed, drawn, scenario_of
+from mfp_sim.exploration.running import NO_CRASH, carried_out
+from mfp_sim.exploration.search import Search, document_of
+from mfp_sim.exploration.shrinking import reason_of, shrunk
+from mfp_sim.exploration.sometimes import SOMETIMES
+from mfp_sim.exploration.writing import as_yaml
+from mfp_sim.scenario.loader import read_text
+from mfp_sim.scenario.runner import run
+from mfp_sim.shared.errors import UsageError
+from mfp_sim.shared.simtime import Entropy
+from mock_scep_server.ledger import Ledger
+
+Patch = Callable[..., None]
+
+
+def _cases(search: Search, rounds: int) -> list[tuple[str, object]]:
+    return [(result.token, result.document) for _ in range(rounds) for result in search.round(24)]
+
+
+def test_a_seed_gives_the_same_cases_with_any_number_of_processes() -> None:
+    alone = _cases(Search(5, Space()), 3)
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        shared = _cases(Search(5, Space(), pool), 3)
+    assert alone == shared
+    assert alone != _cases(Search(6, Space()), 3)
+    assert any("." in token for token, _ in alone), "no case has a parent"
+
+
+def test_a_case_is_drawn_again_by_its_name() -> None:
+    cases = _cases(Search(5, Space()), 3)
+    for token, document in cases[::9]:
+        assert document_of(token, Space()) == document
+
+
+@pytest.mark.parametrize("token", ["", "7", "7:", "7:x", "x:7", "7:1..2"])
+def test_what_is_not_the_name_of_a_case_is_refused(token: str) -> None:
+    with pytest.raises(UsageError, match="is not the name of a case"):
+        document_of(token, Space())
+
+
+def test_only_the_models_and_printers_that_are_allowed_are_drawn() -> None:
+    for number in range(20):
+        document = drawn(Entropy(3).fork(str(number)), Space(printers=1, models=("canon-legacy",)))
+        assert document["printer"]["profile"] == "canon-legacy"
+        assert "printers" not in document
+
+
+def test_a_changed_case_is_a_scenario_that_ends_with_the_rules() -> None:
+    parent = drawn(Entropy(3).fork("a"), Space())
+    children = [changed(parent, Entropy(3).fork(str(number)), Space()) for number in range(10)]
+    assert all(scenario_of(child) is not None for child in children)
+    assert all(child["steps"][-1] == {"expect": {"always": "all"}} for child in children)
+    assert any(child != parent for child in children)
+
+
+# --- planted bugs -----------------------------------------------------------------------------------------
+
+
+def _polls_once_more(patch: Patch) -> None:
+    def what_follows(answer, polls, setting, profile):  # type: ignore[no-untyped-def]
+        if setting is not None and polls <= setting.count and polling._MAY_POLL[answer.kind](answer, profile):
+            return polling.Polls(setting.minutes)
+        return polling.Ends(polling.detail_of(answer))
+
+    patch("mfp_sim.device.request.what_follows", what_follows)
+
+
+def _row_is_not_stored(patch: Patch) -> None:
+    add = Requests._add_row
+
+    def slip(self, row, *rest):  # type: ignore[no-untyped-def]
+        if row.method == "manual":
+            add(self, row, *rest)
+
+    patch(Requests, "_add_row", slip)
+
+
+def _forgets_that_it_is_installed(patch: Patch) -> None:
+    patch(Ledger, "report_installed", lambda *_: None)
+
+
+def _accepts_while_the_timer_is_on(patch: Patch) -> None:
+    begin = Requests.begin_manual
+
+    def slip(self, key):  # type: ignore[no-untyped-def]
+        state = self._machine.state
+        timer, state.auto = state.auto, type(state.auto)(timer=False)
+        try:
+            begin(self, key)
+        finally:
+            state.auto = timer
+
+    patch(Requests, "begin_manual", slip)
+
+
+def _crashes_at_a_restart(patch: Patch) -> None:
+    def take_up(self):  # type: ignore[no-untyped-def]
+        if self._machine.state.request is not None:
+            raise KeyError("request")
+
+    patch(Requests, "take_up", take_up)
+
+
+PLANTED: dict[str, tuple[Callable[[Patch], None], set[str]]] = {
+    "polls-once-more": (_polls_once_more, {"polls-as-set"}),
+    "row-is-not-stored": (_row_is_not_stored, {"outcome-stored", "commits-in-order"}),
+    "forgets-that-it-is-installed": (_forgets_that_it_is_installed, {"installed-is-stored", "orphans-explained"}),
+    "accepts-while-the-timer-is-on": (_accepts_while_the_timer_is_on, {"manual-request-locked"}),
+    "crashes-at-a-restart": (_crashes_at_a_restart, {NO_CRASH}),
+}
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_a_planted_bug_is_found_and_made_small(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    plant, rules = PLANTED[name]
+    plant(monkeypatch.setattr)
+    search = Search(1, Space())
+    while not {one.violation.rule for one in search.found.values()} & rules and search.cases < 1500:
+        list(search.round())
+    found = next(one for one in search.found.values() if one.violation.rule in rules)
+    document, violation = search.small(found)
+    assert reason_of(violation) == reason_of(found.violation)
+    assert len(as_yaml(document).splitlines()) <= 16
+    (scenario,) = read_text(as_yaml(document))
+    failures = run(scenario).failures
+    if violation.rule == NO_CRASH:
+        assert all(failure.error and "internal error" in failure.got for failure in failures)
+    else:
+        assert {failure.path for failure in failures} == {f"always.{violation.rule}"}
+    assert failures
+    monkeypatch.undo()
+    again = run(scenario).failures
+    locked = {"request"} if violation.rule == "manual-request-locked" else set()  # without the bug, it is refused
+    assert {failure.path for failure in again} == locked
+
+
+def test_what_cannot_be_made_smaller_stays() -> None:
+    document = {
+        "format": 1, "name": "x", "why": "y", "clock": "2026-03-02T08:00:00+01:00",
+        "steps": [{"advance": "1s"}, {"expect": {"always": "all"}}],
+    }  # fmt: skip
+    with pytest.raises(AssertionError, match="does not fail for this reason"):
+        shrunk(document, ("printer-sound", "x"))
+
+
+def test_every_comparison_can_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A printer that counts its looks and its spans, and two runs that differ."""
+    document = document_of("1:3", Space())
+    scenario = scenario_of(document)
+    assert scenario is not None
+    outcome = carried_out(scenario)
+    assert compared(document, outcome) == []
+    lacking = type(outcome)(**{**vars(outcome), "events": outcome.events[:-1]})
+    assert {violation.rule for violation in compared(document, lacking)} == COMPARISONS.keys()
+
+
+def test_a_short_search_reaches_much_and_says_what_it_missed() -> None:
+    search = Search(1, Space())
+    while search.cases < 400:
+        list(search.round())
+    assert not search.found
+    reached = {name for name in SOMETIMES if search.reached[name]}
+    assert {"orphan", "renewed", "detail-deferred", "refused-timer-on", "ca-decides-success"} <= reached
+    assert len(reached) > len(SOMETIMES) // 2
