@@ -23,7 +23,7 @@ from mfp_sim.shared.scep import certificate as x509
 from mfp_sim.shared.scep import csr, messages
 from mfp_sim.shared.scep.algorithms import PrivateKey
 from mfp_sim.shared.scep.certificate import Certificate, Identity
-from mfp_sim.shared.scep.http_messages import scep_request
+from mfp_sim.shared.scep.http_messages import HttpRequest, scep_request
 from mfp_sim.shared.scep.oddities import CORRECT, Oddities
 from mfp_sim.shared.scep.vocabulary import MessageType, Operation
 from mfp_sim.shared.simtime import Entropy, KeySource, PassingClock
@@ -230,31 +230,36 @@ class Client(ServerWire):
         expect_refusal: bool = False,
         unwanted: Callable[[Certificate], bool] | None = None,
         octets: bytes | None = None,
+        once: bool = False,
     ) -> Answer:
         """Send an order (or `octets` instead) and read the reply.
 
         With ``expect_refusal``, any issued certificate is recorded as one that should not exist; with ``unwanted``,
-        any for which the function returns true.
+        any for which the function returns true. A lost reply is not requested again if ``once`` is true.
 
         Raises:
             Inconclusive: the budget is spent, only reading is allowed, or the run no longer requests certificates.
         """
         self._allow(order)
-        message = self.encode(order) if octets is None else octets
-        method: Literal["GET", "POST"] = "GET" if order.method == "GET" else "POST"
-        request = scep_request(self.target.path, Operation.PKI_OPERATION, message, method=method)
-        if method == "GET" and self.persona.escaped is not None:
-            written = self.persona.escaped(base64.b64encode(message).decode("ascii"))
-            request = replace(request, target=f"{request.target.partition('&message=')[0]}&message={written}")
+        request = self.request_of(order, self.encode(order) if octets is None else octets)
         known = self.spent
         try:
-            exchange = self.http(request, order.label)
+            exchange = self.http(request, order.label, once=True) if once else self.http(request, order.label)
             return self.take(order, exchange, expect_refusal=expect_refusal, unwanted=unwanted)
         except BaseException as error:
             if order.asks and self.spent == known and not isinstance(error, Inconclusive):
                 why = f"the run was interrupted before the reply was read: {type(error).__name__}"
                 self.doubt(Untold(x509.name_text(order.subject), self.check, why, expected=not expect_refusal))
             raise
+
+    def request_of(self, order: Order, octets: bytes) -> HttpRequest:
+        """The HTTP request that carries a message, by the order's method."""
+        method: Literal["GET", "POST"] = "GET" if order.method == "GET" else "POST"
+        request = scep_request(self.target.path, Operation.PKI_OPERATION, octets, method=method)
+        if method == "GET" and self.persona.escaped is not None:
+            written = self.persona.escaped(base64.b64encode(octets).decode("ascii"))
+            request = replace(request, target=f"{request.target.partition('&message=')[0]}&message={written}")
+        return request
 
     def _allow(self, order: Order) -> None:
         if order.asks and self.policy.read_only:

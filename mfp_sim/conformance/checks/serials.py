@@ -13,8 +13,7 @@ from mfp_sim.conformance.facts import fact
 from mfp_sim.conformance.model import Fact, Proof
 from mfp_sim.conformance.outcomes import Inconclusive, NotApplicable
 from mfp_sim.conformance.registry import check
-from mfp_sim.shared.scep.http_messages import HttpRequest, scep_request
-from mfp_sim.shared.scep.vocabulary import Operation
+from mfp_sim.shared.scep.http_messages import HttpRequest
 from mfp_sim.transport import InProcess
 
 SEVERAL = 4
@@ -114,15 +113,7 @@ def _at_once(session: Client) -> list[Answer]:
     orders = [session.order() for _ in range(CLIENTS)]
     if session.policy.budget is not None and session.spent + CLIENTS > session.policy.budget:
         raise Inconclusive(f"the budget of {session.policy.budget} certificates does not allow {CLIENTS} at once")
-    requests = [
-        scep_request(
-            session.target.path,
-            Operation.PKI_OPERATION,
-            session.encode(order),
-            method="POST" if order.method == "POST" else "GET",
-        )
-        for order in orders
-    ]
+    requests = [session.request_of(order, session.encode(order)) for order in orders]
     if isinstance(session.transport, InProcess):  # one frozen clock: one after the other
         exchanges = [session.http(request, "PKCSReq", once=True) for request in requests]
     else:
