@@ -30,6 +30,7 @@ PLACES = (
     "mfp_sim/device",
     "mfp_sim/events.py",
     "mfp_sim/examination",
+    "mfp_sim/exploration",
     "mfp_sim/fleet",
     "mfp_sim/load",
     "mfp_sim/proxy",
