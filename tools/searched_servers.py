@@ -22,8 +22,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "exploration"))
 from searched import NOT_SOUGHT, SOUGHT, searched
 from wrong_servers import SERVERS
 
-from mfp_sim.exploration.server_result import FailingHistory
-from mfp_sim.exploration.server_rules import RULES
+from mfp_sim.exploration.server.result import FailingHistory
+from mfp_sim.exploration.server.rules import RULES
 
 __all__ = ["PAGE", "rule_rows", "server_row"]
 

@@ -46,7 +46,7 @@ from mfp_sim.shared.secret_options import command_words, environment_secret, sec
 from mfp_sim.shared.simtime import Entropy, GeneratedKeys, KeysAhead, KeySource, PassingClock, SystemClock
 from mfp_sim.transport import SocketClient, Transport
 
-__all__ = ["conform"]
+__all__ = ["conform", "session_of"]
 
 
 def conform(options: argparse.Namespace) -> int:
@@ -146,7 +146,7 @@ def _self_test(options: argparse.Namespace) -> int:
 # --- a run ------------------------------------------------------------------------------------------------
 
 
-def _session(
+def session_of(
     options: argparse.Namespace, clock: PassingClock, reach: Reach, transport: Transport, keys: KeySource
 ) -> Client:
     """The session with the server that the options name."""
@@ -317,7 +317,7 @@ def _run_with(options: argparse.Namespace, keys: KeySource) -> int:
     clock = SystemClock()
     reach = reach_of(options)
     transport = SocketClient(clock, reach)
-    session = _session(options, clock, reach, transport, keys)
+    session = session_of(options, clock, reach, transport, keys)
     console = Console(sys.stderr if options.json else sys.stdout)
     pages = [url for url in (options.url, options.challenge_page) if url]
     unchecked = {name: words for url in pages for name, words in reached(url, reach, None).items() if name == UNCHECKED}

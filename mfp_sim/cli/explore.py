@@ -46,6 +46,10 @@ def explore(options: argparse.Namespace) -> int:
     Raises:
         UsageError, DocumentError: see `mfp_sim.shared.errors`.
     """
+    if options.url is not None:
+        from mfp_sim.cli.explore_server import explore_server  # noqa: PLC0415 - the other search needs no server
+
+        return explore_server(options)
     console = Console(sys.stderr if options.json else sys.stdout)
     if options.list:
         return _list(options.json)

@@ -125,6 +125,7 @@ VERBS = (
   mfp-sim explore --seeds 500 --printers 3 --profile canon-legacy
   mfp-sim explore --against old/bin/python         # what does this version do differently from another one?
   mfp-sim explore --replay 7:12.85                 # one case again, with its scenario
+  mfp-sim explore --ca http://127.0.0.1:8080/scep --challenge-file secret.txt --time 5m   # a server's decisions
   mfp-sim explore --list                           # the rules, and what a long search should reach
   mfp-sim explore --time 8h --shard 1/4 --out a    # on each of four machines, with its own shard
   mfp-sim explore --merge a/explore.json b/explore.json --out all"""),
@@ -600,6 +601,22 @@ def _explore(parser: argparse.ArgumentParser) -> None:
     again.add_argument("--out", type=Path, metavar="DIR", help="write explore.json, and a scenario for each failure")
     again.add_argument("--list", action="store_true", help="list the rules and the sometimes properties")
     _json(parser)
+    server = parser.add_argument_group("a real server (--seeds counts its cases)")
+    server.add_argument("--ca", dest="url", metavar="URL", help="search this SCEP server for wrong decisions")
+    server.add_argument("--budget", type=_count, default=200, metavar="N",
+                        help="request at most N certificates (default: 200)")  # fmt: skip
+    server.add_argument("--keep-going", action="store_true", help="continue after a breach of security")
+    server.add_argument("--i-may-search-this-server", action="store_true", help="allow a server on another machine")
+    server.add_argument("--subject-prefix", default="mfp-sim-explore", metavar="TEXT", help="prefix of every subject")
+    server.add_argument("--rate", type=float, metavar="N", help="send at most N requests per second")
+    server.add_argument(
+        "--timeout", type=float, default=30.0, metavar="SECONDS", help="for each exchange (default: 30)"
+    )
+    server.add_argument("--ca-fingerprint", metavar="HEX", help="expected fingerprint of the CA certificate")
+    _conform_operator(parser)
+    _conform_challenge(parser)
+    _reach(parser, "reaching the server")
+    parser.set_defaults(persona="rfc8894", read_only=False, quick=False, slow="0s", allow=[])
 
 
 def _fleet(parser: argparse.ArgumentParser) -> None:

@@ -199,6 +199,33 @@ def _armed(draw: Draw) -> Document:
     return {"power_cut": cut}
 
 
+def _armed_then(draw: Draw) -> list[Document]:
+    """The power fails while the printer does what the next steps make it do."""
+    deferred: list[Document] = [{"ca_script": [{"when": {"type": "PKCSReq"}, "then": "pending", "optional": True}]}]
+    doing: Mapping[str, Callable[[], list[Document]]] = {
+        "PKCSReq": lambda: _request(draw),
+        "GetCACert": lambda: _request(draw),
+        "commit-key-deleted": lambda: [{"delete_key": draw.one_of(_NAMES)}],
+        "commit-import": lambda: _bundle(draw),
+        "commit-settings": lambda: _auto(draw),
+        "commit-start": lambda: [{"restart": None}],
+        "commit-inquiry": lambda: _auto(draw),
+        "commit-request-ended": lambda: _request(draw),
+        "commit-poll-booked": lambda: [*deferred, *_polling_auto(draw)],
+        "CertPoll": lambda: [*deferred, *_polling_auto(draw)],
+        "RenewalReq": lambda: [*_request(draw), *_request(draw)],
+    }
+    point = draw.one_of(tuple(doing))
+    cut = {"at": f"{point}.{draw.one_of(('before', 'after'))}", "off": draw.one_of(("1s", "1m", "11m"))}
+    return [{"power_cut": cut}, *doing[point](), {"advance": _span(draw)}]
+
+
+def _polling_auto(draw: Draw) -> list[Document]:
+    """An automatic request that polls, and time for its polls."""
+    settings = {"start_in": "1s", "polling": {"count": draw.number(1, 3), "interval": "1m"}, "key": _key(draw)}
+    return [{"auto_request": settings}, {"advance": draw.one_of(("1m", "2m", "5m"))}]
+
+
 def _outage(draw: Draw) -> list[Document]:
     steps: list[Document] = [{"network": draw.one_of(_NETWORK)}]
     return steps if draw.chance(40) else [*steps, {"advance": _span(draw)}, {"network": "up"}]
@@ -226,7 +253,10 @@ def _operator(draw: Draw) -> list[Document]:
 
 
 def _bundle(draw: Draw) -> list[Document]:
-    steps: list[Document] = [{"export_bundle": {"name": "settings", "password": BUNDLE_PASSWORD}}]
+    password = BUNDLE_PASSWORD if draw.chance(95) else draw.one_of(("", "x" * 300))
+    steps: list[Document] = [{"export_bundle": {"name": "settings", "password": password}}]
+    if draw.chance(4):
+        steps[0]["export_bundle"]["category"] = "Address Book"
     if draw.chance(30):
         steps[0]["export_bundle"]["wait"] = False
     steps += draw.one_of(([], [], _auto(draw), [{"advance": _span(draw)}]))
@@ -257,8 +287,17 @@ _INTERRUPTIONS: Mapping[Callable[[Draw], list[Document]], int] = {
 }  # fmt: skip
 
 
+def _at_once(draw: Draw) -> list[Document]:
+    """Two requests in one moment, of two printers if there are two."""
+    first, second = ({"request": {**_key(draw), "wait": False}} for _ in range(2))
+    return [{"ca_script": [draw.one_of(_SLOW)]}, first, {**second, "printer": _SERIALS[1]}, {"advance": _span(draw)}]
+
+
 _ORDINARY: Mapping[Callable[[Draw], list[Document]], int] = {
     _request: 14,
+    _at_once: 3,
+    _armed_then: 8,
+    _polling_auto: 4,
     _interrupted: 12,
     _auto: 14,
     lambda draw: [{"advance": _span(draw)}]: 14,
@@ -281,7 +320,8 @@ _ORDINARY: Mapping[Callable[[Draw], list[Document]], int] = {
     ]: 1,
 }
 _PLAIN = ("delete_key", "restart", "function", "dns", "ip", "request", "auto_request", "communication", "open_screen")
-_OF_A_PRINTER = (*_PLAIN, "power_off", "power_on", "power_cut", "printer_clock", "key_generation")
+_OF_A_PRINTER = (*_PLAIN, "power_off", "power_on", "power_cut", "printer_clock", "key_generation", "export_bundle",
+                 "import_bundle")  # fmt: skip
 
 
 def _steps(draw: Draw, serials: Sequence[str]) -> list[Document]:
@@ -295,7 +335,9 @@ def _steps(draw: Draw, serials: Sequence[str]) -> list[Document]:
         if kind in _PLAIN and (role := draw.weighted(_ROLES)) != "administrator":
             step["as"] = role
         if kind in _OF_A_PRINTER and serial != serials[0]:
-            step["printer"] = serial
+            step.setdefault("printer", serial)
+        if step.get("printer", serials[0]) not in serials:
+            del step["printer"]
         if kind in ("ca_operator", "power_cut", "network", "key_generation"):
             step["optional"] = True
     return found
@@ -311,6 +353,9 @@ def _communication(draw: Draw) -> Document:
         found["port"] = 8080 if draw.chance(80) else 80
     if draw.chance(20):
         found["timeout"] = draw.one_of(("5s", "30s", "300s", "400s"))
+    if draw.chance(5):
+        found = draw.one_of(({"url": "ftp://ca.example/"}, {"url": "http://ca.example/scep", "port": 70000},
+                             {"url": "http://a:b@ca.example/"}, {"url": "http://ca.example/" + "x" * 300}))  # fmt: skip
     return found
 
 

@@ -218,11 +218,16 @@ _DECLARED: Mapping[str, SometimesProperty] = {
     },
 }
 
+_BY_FORM = frozenset({"bad-start", "not-a-number", "no-file", "start-out-of-range", "bad-ip", "no-such-function"})
+"""Reasons that only a form of the Remote UI can give: a scenario with such a value does not load."""
+_BEFORE_THE_FIRST_STEP = "commit-factory"
+
 SOMETIMES: Mapping[str, SometimesProperty] = {
     **_DECLARED,
     **{
         f"refused-{reason}": SometimesProperty(f"The printer refuses an action: {reason}.", _refused(reason))
         for reason in get_args(Reason)
+        if reason not in _BY_FORM
     },
     **{
         f"detail-{slug}": SometimesProperty(f"A row of the status shows {slug}.", _detail(slug))
@@ -231,7 +236,7 @@ SOMETIMES: Mapping[str, SometimesProperty] = {
     **{
         f"power-{point}": SometimesProperty(f"The power fails at {point}.", _power_at(point))
         for point in POWER_POINTS
-        if not point.startswith("state-")
+        if not point.startswith(("state-", _BEFORE_THE_FIRST_STEP))
     },
     **{
         f"stage-{state.value}-{result}": SometimesProperty(

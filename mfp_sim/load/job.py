@@ -97,9 +97,14 @@ def share_of(total: int, worker: int, workers: int) -> int:
 
 
 def refuse_strangers(
-    url: Url, *, allowed: bool, resolve: Callable[[str, int], Sequence[str]] | None = None
+    url: Url,
+    *,
+    allowed: bool,
+    resolve: Callable[[str, int], Sequence[str]] | None = None,
+    why: str = "a load test can bring a server down",
+    option: str = "--i-may-load-this-server",
 ) -> tuple[str, ...]:
-    """The addresses of a server. All must belong to this computer, unless loading others is ``allowed``.
+    """The addresses of a server. All must belong to this computer, unless others are ``allowed`` by the ``option``.
 
     Raises:
         UsageError: an address belongs to another computer, or the name does not resolve.
@@ -111,8 +116,8 @@ def refuse_strangers(
     strangers = [address for address in addresses if not ipaddress.ip_address(address).is_loopback]
     if strangers and not allowed:
         raise UsageError(
-            f"{url.host} is {strangers[0]}, which is not this machine, and a load test can bring a server down",
-            remedy="give --i-may-load-this-server if its operator agrees",
+            f"{url.host} is {strangers[0]}, which is not this machine, and {why}",
+            remedy=f"give {option} if its operator agrees",
         )
     return tuple(addresses)
 

@@ -14,6 +14,8 @@ from mfp_sim.exploration.sometimes import SOMETIMES
 from mfp_sim.scenario.always.rules import ALWAYS
 from mfp_sim.scenario.loader import load_file
 from mfp_sim.scenario.runner import run
+from mfp_sim.shared.errors import UsageError
+from mfp_sim.testing import MockScepServer
 from mock_scep_server.ledger import Ledger
 
 
@@ -94,6 +96,34 @@ def test_another_version_that_differs(monkeypatch: pytest.MonkeyPatch, capsys: p
     assert "- expect: {ledger: {minted: 0, delivered: 0" in failed["scenario"]
 
 
+def test_a_server_is_searched(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("SCEP_SECRET", "drawn-s3cret")
+    words = ["--challenge-env", "SCEP_SECRET", "--seeds", "3", "--out", str(tmp_path), "--json"]
+    with MockScepServer(challenge="drawn-s3cret") as mock:
+        assert main(["explore", "--ca", mock.url, *words]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert (result["cases"], result["verdict"], result["held"]) == (3, "pass", True)
+    assert "drawn-s3cret" not in (tmp_path / "explore.json").read_text()
+
+
+def test_a_server_that_grants_nothing_proves_nothing(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCEP_SECRET", "another-s3cret")
+    with MockScepServer(challenge="drawn-s3cret") as mock:
+        assert main(["explore", "--ca", mock.url, "--challenge-env", "SCEP_SECRET", "--seeds", "3"]) == 3
+    said = capsys.readouterr().out
+    assert "0 cases" in said
+    assert "the challenge password is wrong" in said
+
+
+def test_a_server_on_another_machine_needs_permission(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explore", "--ca", "http://192.0.2.1/scep", "--seeds", "3"]) == 2
+    assert "give --i-may-search-this-server if its operator agrees" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -126,8 +156,6 @@ def test_an_interpreter_without_the_product_is_refused(tmp_path: Path) -> None:
     silent = tmp_path / "python"
     silent.write_text("#!/bin/sh\nexit 0\n")
     silent.chmod(0o755)
-    from mfp_sim.shared.errors import UsageError
-
     with pytest.raises(UsageError, match="ended"):
         Reference(str(silent))({"steps": []})
     with pytest.raises(UsageError, match="cannot start"):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from mfp_sim.exploration.server_acts import KINDS
-from mfp_sim.exploration.server_history import ServerAct
+from mfp_sim.exploration.server.acts import KINDS
+from mfp_sim.exploration.server.history import ServerAct
 
 
 def acts(*words: str) -> tuple[ServerAct, ...]:

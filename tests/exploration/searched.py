@@ -13,9 +13,9 @@ from acts import acts
 from wrong_servers.examined import against
 
 from mfp_sim.conformance.model import CheckVerdict
-from mfp_sim.exploration.server_history import ServerAct
-from mfp_sim.exploration.server_result import FailingHistory
-from mfp_sim.exploration.server_search import search_server
+from mfp_sim.exploration.server.history import ServerAct
+from mfp_sim.exploration.server.result import FailingHistory
+from mfp_sim.exploration.server.search import search_server
 
 FAIL, FINDING = CheckVerdict.FAIL, CheckVerdict.FINDING
 

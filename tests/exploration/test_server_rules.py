@@ -15,11 +15,11 @@ from mfp_sim.conformance import selftest
 from mfp_sim.conformance.client import Client
 from mfp_sim.conformance.model import CheckVerdict
 from mfp_sim.conformance.operators import Act
-from mfp_sim.exploration.server_acts import KINDS
-from mfp_sim.exploration.server_case import CaseRun, losing
-from mfp_sim.exploration.server_history import HistoryEntry, ServerAct
-from mfp_sim.exploration.server_rules import ALIVE, RULES, Judgement, judged
-from mfp_sim.exploration.server_search import abilities_of
+from mfp_sim.exploration.server.acts import KINDS
+from mfp_sim.exploration.server.case import CaseRun, losing
+from mfp_sim.exploration.server.history import HistoryEntry, ServerAct
+from mfp_sim.exploration.server.rules import ALIVE, RULES, Judgement, judged
+from mfp_sim.exploration.server.search import abilities_of
 from mfp_sim.shared.catalogue.registry import requirements
 
 

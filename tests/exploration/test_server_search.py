@@ -22,14 +22,14 @@ from mfp_sim.conformance import selftest
 from mfp_sim.conformance.challenges import Static
 from mfp_sim.conformance.client import Client
 from mfp_sim.conformance.model import CheckVerdict, Proof
-from mfp_sim.exploration.server_acts import Abilities, certificates_of, draw_case
-from mfp_sim.exploration.server_case import CaseRun, losing
-from mfp_sim.exploration.server_diagram import as_mermaid, as_text
-from mfp_sim.exploration.server_history import together, without
-from mfp_sim.exploration.server_result import ServerResult
-from mfp_sim.exploration.server_rules import ALIVE, RULES
-from mfp_sim.exploration.server_search import abilities_of, search_server
-from mfp_sim.exploration.server_shrinking import needed, races, smaller
+from mfp_sim.exploration.server.acts import Abilities, certificates_of, draw_case
+from mfp_sim.exploration.server.case import CaseRun, losing
+from mfp_sim.exploration.server.diagram import as_mermaid, as_text
+from mfp_sim.exploration.server.history import together, without
+from mfp_sim.exploration.server.result import ServerResult
+from mfp_sim.exploration.server.rules import ALIVE, RULES
+from mfp_sim.exploration.server.search import abilities_of, search_server
+from mfp_sim.exploration.server.shrinking import needed, races, smaller
 from mfp_sim.shared.errors import ConnectFailed
 from mfp_sim.shared.simtime import Entropy, GeneratedKeys
 

@@ -7,7 +7,7 @@ import pytest
 from mfp_sim.conformance.challenges import Static
 from mfp_sim.conformance.client import Client
 from mfp_sim.conformance.target import Permissions, target_of
-from mfp_sim.exploration.server_search import search_server
+from mfp_sim.exploration.server.search import search_server
 from mfp_sim.shared.simtime import Entropy, GeneratedKeys, KeysAhead, SystemClock
 from mfp_sim.transport import SocketClient
 

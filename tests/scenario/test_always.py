@@ -15,6 +15,7 @@ from mfp_sim.events import (
     AuditNote,
     ExchangeReply,
     ExchangeRequest,
+    MockRequest,
     PollBooked,
     StatusRowAdded,
     Undone,
@@ -24,6 +25,7 @@ from mfp_sim.scenario.always.watching import Course, Happening, PrinterSeen, Ste
 from mfp_sim.scenario.loader import read_text
 from mfp_sim.scenario.runner import run
 from mfp_sim.scenario.world import build
+from mfp_sim.shared.errors import DocumentError
 
 TEXT = """
 format: 1
@@ -85,6 +87,11 @@ def _broken(rule: Any, course: Course, step: StepSeen | None = None) -> list[str
 
 
 # --- how each rule is broken ------------------------------------------------------------------------------
+
+
+def _like(**shown: object) -> Any:
+    """Something with these attributes, in the place of a printer, a storage or a CA."""
+    return SimpleNamespace(**shown)
 
 
 def _printer(course: Course, **changes: object) -> Course:
@@ -154,7 +161,7 @@ def _ledger(course: Course, **changes: Any) -> Course:
     names = ("counts", "entries", "orphans", "forgotten", "find", "of_key", "of_subject")
     other = SimpleNamespace(**{**{name: getattr(ledger, name) for name in names}, **changes})
     kept = {name: getattr(course.ca, name) for name in ("profile", "policy")}
-    return replace(course, ca=SimpleNamespace(**kept, ledger=other))  # type: ignore[arg-type]
+    return replace(course, ca=_like(**kept, ledger=other))  # type: ignore[arg-type]
 
 
 def _entry(course: Course, nth: int = 0, **changes: Any) -> Course:
@@ -168,6 +175,13 @@ def _without_script(course: Course) -> Course:
     return replace(
         course, setting=replace(course.setting, ca=replace(course.setting.ca, script=(), given=("challenge",)))
     )
+
+
+def _later_pending(course: Course) -> Course:
+    granted = next(one for one in course.happenings if getattr(one.event, "decision", "").startswith("SUCCESS"))
+    assert isinstance(granted.event, MockRequest)
+    later = replace(granted, event=replace(granted.event, decision="PENDING"))
+    return replace(course, happenings=(*course.happenings, later))
 
 
 def _shrunken_request(state: dict[str, Any]) -> None:
@@ -209,7 +223,7 @@ BROKEN: Mapping[str, tuple[Callable[[Course], Course], str]] = {
         "did not end",
     ),
     "commits-in-order": (
-        lambda c: replace(c, storages={SERIAL: SimpleNamespace(broken=["a key is gone"], kept=None)}),
+        lambda c: replace(c, storages={SERIAL: _like(broken=["a key is gone"], kept=None)}),
         "a key is gone",  # type: ignore[dict-item]
     ),
     "books-only-grow": (
@@ -297,43 +311,16 @@ BROKEN: Mapping[str, tuple[Callable[[Course], Course], str]] = {
         "although its challenge is right",
     ),
     "approval-needed": (
-        lambda c: replace(
-            _without_script(c), ca=SimpleNamespace(ledger=c.ca.ledger, policy=SimpleNamespace(approval="manual"))
-        ),  # type: ignore[arg-type, union-attr]
+        lambda c: replace(_without_script(c), ca=_like(ledger=c.ca.ledger, policy=_like(approval="manual"))),  # type: ignore[arg-type, union-attr]
         "before the operator had approved",
     ),
-    "decisions-final": (
-        lambda c: replace(
-            _without_script(c),
-            happenings=(
-                *c.happenings,
-                replace(
-                    next(
-                        o
-                        for o in c.happenings
-                        if o.event.kind == "mock.request" and getattr(o.event, "decision", "").startswith("SUCCESS")
-                    ),
-                    event=replace(
-                        next(
-                            o.event
-                            for o in c.happenings
-                            if o.event.kind == "mock.request" and getattr(o.event, "decision", "").startswith("SUCCESS")
-                        ),
-                        decision="PENDING",
-                    ),
-                ),
-            ),
-        ),  # type: ignore[type-var]
-        "was granted, and PENDING later",
-    ),
+    "decisions-final": (lambda c: _later_pending(_without_script(c)), "was granted, and PENDING later"),
     "rules-counted": (
         lambda c: _event(c, type(next(o.event for o in c.happenings if o.event.kind == "mock.request")), 0, rule=1),
         "is for one request, and answered 2",
     ),
     "certificate-as-asked": (
-        lambda c: replace(
-            c, ca=SimpleNamespace(ledger=c.ca.ledger, policy=SimpleNamespace(validity=timedelta(days=1)))
-        ),  # type: ignore[arg-type, union-attr]
+        lambda c: replace(c, ca=_like(ledger=c.ca.ledger, policy=_like(validity=timedelta(days=1)))),  # type: ignore[arg-type, union-attr]
         "the policy says 1 day",
     ),
     "replies-right": (
@@ -367,7 +354,6 @@ def test_an_expectation_names_the_rule_that_did_not_hold(monkeypatch: pytest.Mon
 
 
 def test_a_rule_that_does_not_exist_does_not_load() -> None:
-    from mfp_sim.shared.errors import DocumentError
 
     with pytest.raises(DocumentError, match="printer-sund.*did you mean 'printer-sound'"):
         read_text(TEXT.replace("always: all", "always: [printer-sund]"))

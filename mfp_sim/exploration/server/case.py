@@ -1,6 +1,6 @@
 """One case at a server: the acts are sent round by round, and the history keeps each message with its reply.
 
-Uses the client of the checks, so certificates are counted, named and masked as in `conform`. `server_acts` writes the
+Uses the client of the checks, so certificates are counted, named and masked as in `conform`. `acts` writes the
 messages. Judges nothing. RFC 8894, 2.5 and 3.2.1.1.
 """
 
@@ -19,9 +19,9 @@ from mfp_sim.conformance.answers import Answer, Exchange, Order
 from mfp_sim.conformance.client import Client
 from mfp_sim.conformance.operators import Act
 from mfp_sim.conformance.outcomes import Inconclusive
-from mfp_sim.exploration.server_acts import KINDS, Abilities
-from mfp_sim.exploration.server_history import HistoryEntry, ServerAct
-from mfp_sim.exploration.server_rules import OTHER_NAME, REVOKED, RULES
+from mfp_sim.exploration.server.acts import KINDS, Abilities
+from mfp_sim.exploration.server.history import HistoryEntry, ServerAct
+from mfp_sim.exploration.server.rules import OTHER_NAME, REVOKED, RULES
 from mfp_sim.shared.errors import ConnectionLost, TransportError
 from mfp_sim.shared.scep.certificate import Identity
 from mfp_sim.shared.scep.http_messages import HttpReply, HttpRequest

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 
 from mfp_sim.conformance.model import CheckVerdict
 from mfp_sim.conformance.outcomes import Minted, Untold
-from mfp_sim.exploration.server_diagram import as_mermaid, as_text, reply_words, request_words
-from mfp_sim.exploration.server_history import HistoryEntry
-from mfp_sim.exploration.server_rules import RULES, ServerRule
+from mfp_sim.exploration.server.diagram import as_mermaid, as_text, reply_words, request_words
+from mfp_sim.exploration.server.history import HistoryEntry
+from mfp_sim.exploration.server.rules import RULES, ServerRule
 from mfp_sim.shared.visible import one_line
 
 __all__ = ["FailingHistory", "ServerResult"]

@@ -1,6 +1,6 @@
 """Smaller cases: which acts a failure probably needs, and what can be left out of a case or made plainer.
 
-Only chooses; `server_search` runs what is chosen.
+Only chooses; `search` runs what is chosen.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from mfp_sim.exploration.server_acts import KINDS
-from mfp_sim.exploration.server_history import ServerAct, without
+from mfp_sim.exploration.server.acts import KINDS
+from mfp_sim.exploration.server.history import ServerAct, without
 
 __all__ = ["needed", "races", "smaller"]
 

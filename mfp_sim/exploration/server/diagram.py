@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from mfp_sim.exploration.server_acts import KINDS
-from mfp_sim.exploration.server_history import HistoryEntry
+from mfp_sim.exploration.server.acts import KINDS
+from mfp_sim.exploration.server.history import HistoryEntry
 from mfp_sim.shared.visible import one_line
 
 __all__ = ["as_mermaid", "as_text", "reply_words", "request_words"]

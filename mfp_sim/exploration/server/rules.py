@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from mfp_sim.conformance.answers import Answer
 from mfp_sim.conformance.model import CheckVerdict, severity_of
-from mfp_sim.exploration.server_history import HistoryEntry
+from mfp_sim.exploration.server.history import HistoryEntry
 from mfp_sim.shared.catalogue.registry import requirements
 from mfp_sim.shared.errors import DecodeError
 from mfp_sim.shared.scep import vocabulary as v

@@ -1,6 +1,6 @@
 """What happened between a server and its clients: acts, and the history of their requests and replies.
 
-Only values: `server_acts` draws the acts and writes their messages, `server_rules` judges the history, `server_diagram`
+Only values: `acts` draws the acts and writes their messages, `rules` judges the history, `diagram`
 shows it. RFC 8894, 2.5 and 3.2.1.1: one transaction is one request, with its repetitions and its polls.
 """
 
@@ -19,7 +19,7 @@ __all__ = ["HistoryEntry", "ServerAct", "together", "without"]
 class ServerAct:
     """One act of a client, or of the CA's operator.
 
-    ``kind`` is a slug of `server_acts.KINDS`, ``about`` the number of the earlier act that it follows. Acts of one
+    ``kind`` is a slug of `acts.KINDS`, ``about`` the number of the earlier act that it follows. Acts of one
     ``round`` are sent at the same time. ``by_get``: by GET although the server supports POST. ``lost``: the client
     closes the connection after sending, before the reply.
     """

@@ -1,7 +1,7 @@
 """A search of a SCEP server: cases of acts, their histories judged by the rules, and a minimal history of each failure.
 
-Owns the limits (budget, time, number of cases), and repeats and shrinks failures. `server_acts` decides what is sent,
-and `server_rules` what is right. The acts follow from the seed; time, keys and the wire are those of the session. RFC
+Owns the limits (budget, time, number of cases), and repeats and shrinks failures. `acts` decides what is sent,
+and `rules` what is right. The acts follow from the seed; time, keys and the wire are those of the session. RFC
 8894, 2 to 5.
 """
 
@@ -17,12 +17,12 @@ from mfp_sim.conformance.model import CheckVerdict
 from mfp_sim.conformance.operators import Act
 from mfp_sim.conformance.outcomes import Inconclusive, NotApplicable
 from mfp_sim.conformance.renewals import renewals
-from mfp_sim.exploration.server_acts import Abilities, certificates_of, draw_case, lookup_order
-from mfp_sim.exploration.server_case import CaseRun, losing
-from mfp_sim.exploration.server_history import HistoryEntry, ServerAct, together
-from mfp_sim.exploration.server_result import FailingHistory, ServerResult
-from mfp_sim.exploration.server_rules import ALIVE, RULES, SERIALS, Judgement, judged
-from mfp_sim.exploration.server_shrinking import needed, races, smaller
+from mfp_sim.exploration.server.acts import Abilities, certificates_of, draw_case, lookup_order
+from mfp_sim.exploration.server.case import CaseRun, losing
+from mfp_sim.exploration.server.history import HistoryEntry, ServerAct, together
+from mfp_sim.exploration.server.result import FailingHistory, ServerResult
+from mfp_sim.exploration.server.rules import ALIVE, RULES, SERIALS, Judgement, judged
+from mfp_sim.exploration.server.shrinking import needed, races, smaller
 from mfp_sim.shared.errors import MfpSimError
 from mfp_sim.shared.scep.vocabulary import MessageType
 from mfp_sim.shared.simtime import Entropy

@@ -17,7 +17,7 @@ from mfp_sim.conformance.checks.challenge import stranger
 from mfp_sim.conformance.client import Client
 from mfp_sim.conformance.operators import Act
 from mfp_sim.conformance.renewals import Way
-from mfp_sim.exploration.server_history import ServerAct
+from mfp_sim.exploration.server.history import ServerAct
 from mfp_sim.shared.scep import der, messages
 from mfp_sim.shared.scep.certificate import Identity
 from mfp_sim.shared.scep.vocabulary import MessageType
