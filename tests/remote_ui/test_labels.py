@@ -1,4 +1,5 @@
-"""No label is missing in any language, and the Norwegian pages have every label of the manual, letter by letter."""
+"""No label is missing in any language, and the Norwegian pages have every label and every cause of the manual, letter by
+letter."""
 
 from __future__ import annotations
 
@@ -73,6 +74,19 @@ Kommunikasjonsfeil (SCEP ERROR Fail Info 3)
 Kommunikasjonsfeil (SCEP ERROR Fail Info 4)
 """.splitlines()
 """All that the manual writes in brackets, and the texts of its table of details (with 503 for the HTTP status)."""
+
+CAUSES = {
+    "deferred": "Ventende status ble returnert fra SCEP-serveren.",
+    "registration-limit": "Grensen for antall nøkler og sertifikater som kan registreres i maskinen, ble nådd.",
+    "top-error": "Tilkobling til SCEP-serveren mislyktes / tidsavbrudd i kommunikasjonen",
+    "top-error-503": "Det oppstod en HTTP-feil.",
+    "fail-info-0": "Ukjent algoritme eller algoritme som ikke støttes.",
+    "fail-info-1": "Integritetskontroll (signaturkontroll av CMS-melding) mislyktes.",
+    "fail-info-2": "Transaksjon ikke tillatt eller støttes ikke.",
+    "fail-info-3": "Attributtet signingTime fra CMS authenticatedAttributes var ikke tilstrekkelig nær systemtiden.",
+    "fail-info-4": "Intet sertifikat som stemte med de oppgitte kriteriene, kunne identifiseres.",
+}
+"""The manual's table of details: the cause of each, letter by letter, by the slug that the row has."""
 
 
 def fields_of(text: str) -> set[str]:
@@ -188,10 +202,17 @@ def test_the_norwegian_pages_have_every_label_of_the_manual(bench, key, auto) ->
     admin = here.administrator()
     admin.get("/language/nb?back=/")
     seen: set[str] = set()
+    causes: dict[str, str] = {}
 
     def look(*names: str) -> None:
         for name in names or PAGES:
-            seen.update(texts_of(admin.get(PAGES[name].url).text))
+            page = admin.get(PAGES[name].url).text
+            seen.update(texts_of(page))
+            for details, row in re.findall(
+                r'<tr data-state="[a-z-]+" data-details="([^"]+)">(.*?)</tr>', page, re.DOTALL
+            ):
+                for cause in re.findall(r'<p class="help">([^<]+)</p>', row):
+                    causes[details] = cause
 
     look()
     here.connect(admin)
@@ -213,6 +234,7 @@ def test_the_norwegian_pages_have_every_label_of_the_manual(bench, key, auto) ->
     admin.advance("next")
     look("status")
     assert [label for label in MANUAL if label not in seen] == []
+    assert causes == CAUSES
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
