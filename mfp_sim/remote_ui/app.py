@@ -20,7 +20,7 @@ from werkzeug.exceptions import HTTPException
 
 from mfp_sim.device.printer import Printer
 from mfp_sim.remote_ui import machine_pages, portal_pages, scep_pages, simulation_pages
-from mfp_sim.remote_ui.desk import Desk, RefusalView, View, desk, error_page, labels, limits, role, shown
+from mfp_sim.remote_ui.desk import Desk, RefusalView, View, desk, error_page, labels, limits, role, shown, this_page
 from mfp_sim.remote_ui.labels import DEFAULT, LANGUAGES, Foreign, labels_of
 from mfp_sim.remote_ui.menu import PAGES, below
 from mfp_sim.remote_ui.served_site import Busy, Site
@@ -96,12 +96,7 @@ def create_app(
         g.session = desk().sessions.get(request.cookies.get(cookie))
         return _take_lock()
 
-    @app.before_request
-    def check_form() -> None:
-        token = request.form.get("form_token", "")
-        if request.method == "POST" and not (g.session and g.session.has_form_token(token)):
-            abort(403, description="form")
-
+    app.before_request(_check_form)
     app.before_request(_check_power)
     app.before_request(_check_rights)
 
@@ -193,7 +188,7 @@ def _common() -> dict[str, object]:
         "now": at.printer.clock.now(),
         "next_event": at.site.next_event,
         "known": words.has,
-        "here": request.path if request.method == "GET" else "/",
+        "here": this_page(),
     }
 
 
@@ -212,6 +207,20 @@ def _take_lock() -> View | None:
     return None
 
 
+def _check_form() -> View | None:
+    """A form needs the token of its session. If there is no session any more, the login comes first, then the page."""
+    if request.method != "POST" or (g.session and g.session.has_form_token(request.form.get("form_token", ""))):
+        return None
+    if g.session is not None:
+        abort(403, description="form")
+    page = "/" if request.endpoint == "login" else this_page()
+    return _to_login(portal_pages.local_path(request.form.get("back") or page), ended=1)
+
+
+def _to_login(back: str, **more: object) -> View:
+    return redirect(url_for("login", back=None if back == "/" else back, **more), 303)  # type: ignore[arg-type]
+
+
 def _check_power() -> View | None:
     if desk().printer.powered or request.endpoint in _FREE - {"login"}:
         return None
@@ -224,8 +233,7 @@ def _check_rights() -> View | None:
     if request.endpoint in _FREE or request.endpoint is None:
         return None
     if g.session is None or not g.session.logged_in:
-        back = request.path if request.method == "GET" else None
-        return redirect(url_for("login", back=back if back != "/" else None), 303)
+        return _to_login(this_page())
     if request.method == "POST":
         return None  # the printer decides, and gives the reason for a refusal
     page = PAGES.get((request.endpoint or "").partition(".")[0])

@@ -34,6 +34,7 @@ __all__ = [
     "role",
     "show",
     "shown",
+    "this_page",
 ]
 
 View = Response | AnyResponse | str | tuple[str, int]
@@ -68,6 +69,14 @@ def role() -> str:
     """The role of this browser's session."""
     session: BrowserSession | None = g.get("session")
     return session.role if session else "logged-out"
+
+
+def this_page() -> str:
+    """The address of this page for a later GET: the page of a submitted form, or the portal without one."""
+    if request.method == "GET":
+        return request.full_path.removesuffix("?")
+    methods = request.url_rule.methods if request.url_rule else None
+    return request.path if methods and "GET" in methods else "/"
 
 
 def labels() -> Labels:

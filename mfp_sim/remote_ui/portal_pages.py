@@ -50,7 +50,16 @@ def _login() -> View:
             return redirect(back, 303)
         wrong = True
     seconds = math.ceil(wait)
-    page = render_template("login.html", endpoint=None, path=[], roles=ROLES[:-1], wrong=wrong, wait=seconds, back=back)
+    page = render_template(
+        "login.html",
+        endpoint=None,
+        path=[],
+        roles=ROLES[:-1],
+        wrong=wrong,
+        wait=seconds,
+        back=back,
+        ended="ended" in request.args,
+    )
     if seconds:
         return Response(page, 429, {"Retry-After": str(seconds)})
     return page, 403 if wrong else 200
@@ -72,11 +81,12 @@ def _language(code: str) -> View:
 
 
 def local_path(text: str | None) -> str:
-    """A path within the Remote UI; anything else becomes the path of the portal."""
+    """A path within the Remote UI, with its query; anything else becomes the path of the portal."""
+    given = text or "/"
     try:
-        parts = Url.parse(text or "/").parts
+        parts = Url.parse(given).parts
     except ValueError:
         return "/"
-    path = parts.path
-    plain = path.isascii() and path.isprintable() and path.startswith("/") and not path.startswith("//")
-    return path if plain and "\\" not in path and not parts.netloc and not parts.scheme else "/"
+    found = f"{parts.path}?{parts.query}" if parts.query else parts.path
+    plain = found.isascii() and found.isprintable() and found.startswith("/") and "\\" not in found
+    return found if plain and not parts.netloc and not parts.scheme and not given.startswith("//") else "/"

@@ -74,6 +74,58 @@ def test_after_the_login_comes_the_page_that_was_asked_for(bench) -> None:
     assert answer.request.path == url("status")
 
 
+def end_sessions(here) -> None:
+    """What a restart of the server does to every browser."""
+    here.app.extensions["desk"].sessions._sessions.clear()
+
+
+@pytest.mark.parametrize("path", [f"{url('request')}?sent=1", url("auto"), "/"])
+def test_a_session_that_ended_keeps_the_language_and_leads_back(bench, path: str) -> None:
+    here = bench()
+    admin = here.administrator()
+    admin.get("/language/nb")
+    end_sessions(here)
+    page = admin.get(path)
+    assert page.request.path == "/login"
+    assert '<html lang="nb">' in page.text
+    (switch,) = re.findall(r'href="(/language/de[^"]*)"', page.text)
+    page = admin.get(switch.replace("&amp;", "&"))
+    assert page.request.path == "/login", "the login stays, in another language"
+    assert '<html lang="de">' in page.text
+    back = re.search(r'name="back" value="([^"]+)"', page.text)
+    page = admin.post("/login", {"pin": PIN, "back": back[1]})
+    assert page.request.full_path.removesuffix("?") == path
+    assert '<html lang="de">' in page.text
+
+
+@pytest.mark.parametrize(
+    ("path", "fields", "back"),
+    [
+        (url("network"), {"dns": "on"}, url("network")),
+        (url("restart"), {}, url("restart")),
+        ("/simulation/advance", {"by": "1d", "back": url("status")}, url("status")),
+        ("/login", {"pin": PIN, "back": url("keys")}, url("keys")),
+        ("/login", {"pin": PIN}, "/"),
+        ("/logout", {}, "/"),
+        ("/simulation/ca", {"answer": "none", "back": "/simulation"}, "/simulation"),
+    ],
+)
+def test_a_form_of_a_session_that_ended_changes_nothing_and_leads_back(bench, path: str, fields, back: str) -> None:
+    here = bench()
+    admin = here.administrator()
+    admin.get(url("network"))
+    end_sessions(here)
+    page = admin.post(path, fields)
+    assert page.request.path == "/login"
+    assert "The session has ended, and nothing was changed." in admin.words
+    assert f'name="back" value="{back}"' in page.text
+    assert admin.post("/login", {"pin": PIN, "back": back}).request.path == back
+    assert not here.printer.dns
+    assert here.printer.powered
+    assert here.site.clock.now() == here.served.start
+    assert here.site.answer == "policy"
+
+
 # --- the four procedures ----------------------------------------------------------------------------------
 
 

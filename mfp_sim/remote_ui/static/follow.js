@@ -1,4 +1,4 @@
-// Keeps the parts marked data-live as they are on the server, every three seconds, until somebody stops it.
+// Keeps the parts marked data-live as they are on the server, every three seconds, until a person stops it.
 "use strict";
 (() => {
   const box = document.getElementById("follow");
@@ -16,7 +16,11 @@
   async function follow() {
     if (!following) return;
     try {
-      const reply = await fetch(location.pathname, { credentials: "same-origin", redirect: "manual" });
+      const reply = await fetch(location.pathname + location.search, { credentials: "same-origin", redirect: "manual" });
+      if (reply.type === "opaqueredirect") { // the session has ended: the login comes first
+        location.reload();
+        return;
+      }
       const gone = document.querySelector("[data-then]");
       if (gone && reply.status !== 503) {
         location.replace(gone.dataset.then);
@@ -29,7 +33,7 @@
       }
       if (!gone && reply.status === 503 && fresh.querySelector("[data-then]")) location.reload();
     } catch {
-      // The simulator was stopped; the next attempt tells whether it is back.
+      // The simulator was stopped; the next attempt shows whether it is back.
     }
   }
 
