@@ -48,6 +48,7 @@ def serve(options: argparse.Namespace) -> int:
             recording = served.site.observer = Recording(served)
         for index in range(len(served.site.printers)):
             hosts.append(_open(options, served, index))
+            served.site.ports[served.site.printers[index].serial] = hosts[-1].port
         with stop_on_signals() as stop:
             _announce(options, served, hosts)
             _run(served, stop)
@@ -135,6 +136,8 @@ def _open(options: argparse.Namespace, served: Served, number: int) -> UiHost:
 
 def _announce(options: argparse.Namespace, served: Served, hosts: list[UiHost]) -> None:
     site = served.site
+    if len(hosts) > 1:
+        print(f"all printers: {hosts[0].url}simulation/printers")
     for printer, host in zip(site.printers, hosts, strict=True):
         print(f"printer {printer.serial} ({printer.ip}): {host.url}")
     kind = f"mock CA, profile {options.ca_profile}" if site.ca else "SCEP server"

@@ -8,8 +8,8 @@ everything that the pages do not need. Serves MFP-UI-01, MFP-ADMIN-01; A-04, A-2
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Collection
-from datetime import datetime
 from functools import cache
 from importlib import resources
 from typing import IO
@@ -20,13 +20,26 @@ from werkzeug.exceptions import HTTPException
 
 from mfp_sim.device.printer import Printer
 from mfp_sim.remote_ui import machine_pages, portal_pages, scep_pages, simulation_pages
-from mfp_sim.remote_ui.desk import Desk, RefusalView, View, desk, error_page, labels, limits, role, shown, this_page
+from mfp_sim.remote_ui.desk import (
+    Desk,
+    RefusalView,
+    View,
+    desk,
+    error_page,
+    host_name,
+    labels,
+    limits,
+    local_text,
+    role,
+    shown,
+    this_page,
+)
 from mfp_sim.remote_ui.labels import DEFAULT, LANGUAGES, Foreign, labels_of
-from mfp_sim.remote_ui.menu import PAGES, below
+from mfp_sim.remote_ui.menu import PAGES, MenuPage, below
 from mfp_sim.remote_ui.served_site import Busy, Site
 from mfp_sim.remote_ui.sessions import DEFAULT_PIN, BrowserSession, Sessions
 from mfp_sim.shared.errors import MfpSimError, Refused
-from mfp_sim.shared.simtime import Clock, Entropy, local
+from mfp_sim.shared.simtime import Clock, Entropy
 
 __all__ = ["LOOPBACK", "create_app"]
 
@@ -35,7 +48,19 @@ LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 _PATIENCE = 5.0
 _LARGEST_FORM = 512 * 1024
-_FREE = frozenset({"login", "language", "static", "simulation", "simulation_advance", "simulation_ca", "power_on"})
+_FREE = frozenset(
+    {
+        "login",
+        "language",
+        "static",
+        "simulation",
+        "simulation_advance",
+        "simulation_ca",
+        "simulation_printers",
+        "simulation_assumptions",
+        "power_on",
+    }
+)
 """Endpoints that need no login: the login itself, and those of the simulator, which the printer does not have."""
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; "
@@ -84,8 +109,7 @@ def create_app(
 
     @app.before_request
     def check_host() -> None:
-        name = request.host.rpartition(":")[0] if ":" in request.host.rpartition("]")[2] else request.host
-        if hosts and name.lower() not in hosts:
+        if hosts and host_name().lower() not in hosts:
             abort(400)
 
     @app.before_request
@@ -118,8 +142,10 @@ def create_app(
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(MfpSimError, _failed)
     app.context_processor(_common)
-    app.add_template_filter(_local, "local")
+    app.add_template_filter(local_text, "local")
     app.add_template_filter(str, "plain")
+    app.add_template_filter(_unnumbered, "unnumbered")
+    app.add_template_filter(_pieces, "pieces")
     app.add_url_rule("/static/<filename>", "static", _static)
     portal_pages.register(app)
     scep_pages.register(app)
@@ -143,14 +169,24 @@ def _octets_of(filename: str) -> bytes:
     return resources.files("mfp_sim.remote_ui").joinpath("static").joinpath(filename).read_bytes()
 
 
-def _local(instant: datetime | None) -> str:
-    """An instant as the printer's local time."""
-    return "" if instant is None else local(instant, desk().printer.zone).strftime("%Y-%m-%d %H:%M:%S")
+def _unnumbered(text: str) -> str:
+    """A text of the model without the numbers of assumptions, which a printer does not show."""
+    return re.sub(r" ?\((?:A-\d\d(?:, )?)+\)", "", text)
+
+
+def _pieces(hexadecimal: str) -> str:
+    """A long number that may wrap between every two bytes, and only there."""
+    return Markup("<wbr>").join(hexadecimal[at : at + 4] for at in range(0, len(hexadecimal), 4))
 
 
 def _lang(text: str | Foreign) -> str:
     """The `lang` attribute for an element that cannot contain another: an option, a title, a button set by a script."""
     return Markup(' lang="{}"').format(text.language) if isinstance(text, Foreign) else ""
+
+
+def _assumed() -> MenuPage | None:
+    """This page of the printer, if it depends on assumptions."""
+    return PAGES.get((request.endpoint or "").partition(".")[0])
 
 
 def _common() -> dict[str, object]:
@@ -188,6 +224,7 @@ def _common() -> dict[str, object]:
         "now": at.printer.clock.now(),
         "next_event": at.site.next_event,
         "known": words.has,
+        "assumed": _assumed(),
         "here": this_page(),
     }
 

@@ -8,28 +8,34 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from flask import Response, current_app, g, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from mfp_sim.device.printer import Printer
+from mfp_sim.device.status import Detail
 from mfp_sim.remote_ui.forms import REFUSALS, Mistyped
 from mfp_sim.remote_ui.labels import LANGUAGES, Foreign, Labels, best_language, labels_of
 from mfp_sim.remote_ui.menu import path_to
 from mfp_sim.remote_ui.served_site import Site
 from mfp_sim.remote_ui.sessions import BrowserSession, Sessions
 from mfp_sim.shared.errors import Refused
+from mfp_sim.shared.simtime import local
 
 __all__ = [
     "Desk",
     "RefusalView",
     "View",
     "desk",
+    "detail_text",
     "error_page",
     "form_page",
+    "host_name",
     "labels",
     "limits",
+    "local_text",
     "notify",
     "role",
     "show",
@@ -79,10 +85,25 @@ def this_page() -> str:
     return request.path if methods and "GET" in methods else "/"
 
 
+def host_name() -> str:
+    """The host name or address by which the browser reached this page, without the port."""
+    return request.host.rpartition(":")[0] if ":" in request.host.rpartition("]")[2] else request.host
+
+
 def labels() -> Labels:
     """The labels in the language of this browser: the chosen one, or the best of its list."""
     chosen = request.cookies.get("language", "")
     return labels_of(chosen if chosen in LANGUAGES else best_language(request.accept_languages.values()))
+
+
+def detail_text(detail: Detail) -> str | Foreign:
+    """A detail of a request in the language of the page."""
+    return labels().shown(f"detail.{detail.kind}", number=detail.number)
+
+
+def local_text(instant: datetime | None) -> str:
+    """An instant as the printer's local time; None is empty."""
+    return "" if instant is None else local(instant, desk().printer.zone).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def notify(key: str, **values: object) -> None:

@@ -1,13 +1,19 @@
-"""The pages for the portal, the login, the languages, and the menus."""
+"""The pages for the portal, the login, the languages, and the menus.
+
+The portal shows the printer's state, as such pages do. Levels of paper and toner are drawn: the simulator has neither.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 from flask import Flask, Response, abort, g, redirect, render_template, request, url_for
 
 from mfp_sim.device.machine import ADMINISTRATOR, ROLES
-from mfp_sim.remote_ui.desk import View, desk, show
+from mfp_sim.device.printer import Printer
+from mfp_sim.remote_ui.desk import View, desk, detail_text, labels, local_text, role, show
 from mfp_sim.remote_ui.labels import LANGUAGES
 from mfp_sim.remote_ui.menu import PAGES
 from mfp_sim.shared.scep.url import Url
@@ -27,8 +33,58 @@ def register(app: Flask) -> None:
         app.add_url_rule(PAGES[name].url, name, _menu, defaults={"name": name})
 
 
+@dataclass(frozen=True)
+class Message:
+    """A message of the portal: the key of its label with values, the page that it is about, and how urgent it is."""
+
+    key: str
+    page: str
+    kind: str = "info"
+    values: Mapping[str, object] = field(default_factory=dict)
+
+
 def _portal() -> str:
-    return show("portal.html", "portal")
+    messages = list(_messages(desk().printer)) if role() == ADMINISTRATOR else []
+    return show("portal.html", "portal", state=_state(desk().printer), messages=messages, drawn=_DRAWN)
+
+
+def _state(printer: Printer) -> str:
+    """What the printer is doing; only the administrator sees requests (A-20)."""
+    if printer.transfer is not None:
+        return "transfer"
+    busy = role() == ADMINISTRATOR and any(row.state == "processing" for row in printer.status())
+    return "request" if busy else "ready"
+
+
+def _messages(printer: Printer) -> Iterator[Message]:
+    """What the administrator should know, the most urgent first."""
+    now, rows, entries = printer.clock.now(), printer.status(), printer.key_list()
+    ended = next((row for row in rows if row.state in ("error", "successful")), None)
+    if ended is not None and ended.state == "error":
+        detail = detail_text(ended.details) if ended.details else ""
+        yield Message("failed", "status", "error", {"time": local_text(ended.time), "detail": str(detail)})
+    for entry in entries:
+        if entry.certificate.not_after < now:
+            values = {"name": entry.name, "time": local_text(entry.certificate.not_after)}
+            yield Message("expired", "keys", "error", values)
+    if len(entries) >= printer.profile.key_limit:
+        yield Message("full", "keys", "warn", {"limit": printer.profile.key_limit})
+    if printer.communication is None:
+        yield Message("no-server", "comm", "warn")
+    in_use = printer.functions_in_use()
+    for entry in entries:
+        where = entry.use if entry.policy is None else f"{entry.use}/{entry.policy}"
+        if entry.assigned and where in in_use and in_use[where] != entry.name:
+            yield Message("restart", "restart", "warn", {"name": entry.name, "use": labels().text(f"use.{entry.use}")})
+    if printer.next_request is not None:
+        yield Message("planned", "auto", "info", {"time": local_text(printer.next_request)})
+
+
+_DRAWN: Mapping[str, tuple[tuple[str, int], ...]] = {
+    "paper": (("drawer-1", 100), ("drawer-2", 50), ("multi-purpose", 0)),
+    "toner": (("black", 80), ("cyan", 60), ("magenta", 70), ("yellow", 40)),
+}
+"""What the portal draws of paper and toner, in percent. It never changes, and the page says so."""
 
 
 def _menu(name: str) -> str:

@@ -10,10 +10,8 @@ from dataclasses import replace
 from flask import Flask, request
 
 from mfp_sim.device.settings import AutoRequestSettings, KeySettings
-from mfp_sim.device.status import Detail
-from mfp_sim.remote_ui.desk import View, desk, form_page, labels, notify, role, show
+from mfp_sim.remote_ui.desk import View, desk, detail_text, form_page, labels, notify, role, show
 from mfp_sim.remote_ui.forms import read_auto_request, read_communication, read_key
-from mfp_sim.remote_ui.labels import Foreign
 from mfp_sim.remote_ui.menu import PAGES
 from mfp_sim.shared.errors import Refused
 
@@ -143,8 +141,3 @@ def _notify_advice() -> None:
 
 def _status() -> View:
     return show("status.html", "status", rows=desk().printer.status(), detail_text=detail_text)
-
-
-def detail_text(detail: Detail) -> str | Foreign:
-    """A detail in the language of the page."""
-    return labels().shown(f"detail.{detail.kind}", number=detail.number)

@@ -128,6 +128,8 @@ class Site:
         self.clock, self.scheduler, self.speed = clock, scheduler, speed
         self.ca, self.ca_url, self.network = ca, ca_url, network
         self.printers: list[Printer] = []
+        self.ports: dict[str, int] = {}
+        """By serial number: the port of each printer's pages, once they are served."""
         self.answer = "policy"
         self.observer = observer
         self.trouble: Trouble | None = None

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from flask import Flask, abort, g, redirect, render_template, request, url_for
 
-from mfp_sim.remote_ui.desk import View, desk, notify
+from mfp_sim.remote_ui.desk import View, desk, host_name, notify
+from mfp_sim.remote_ui.menu import PAGES
 from mfp_sim.remote_ui.portal_pages import local_path
 from mfp_sim.remote_ui.served_site import ANSWERS, NETWORK_STATES
+from mfp_sim.shared.catalogue.registry import assumptions
 
 __all__ = ["register"]
 
@@ -22,6 +24,8 @@ def register(app: Flask) -> None:
     """Add these pages."""
     app.context_processor(lambda: {"spans": SPANS})
     app.add_url_rule("/simulation", "simulation", _simulation)
+    app.add_url_rule("/simulation/printers", "simulation_printers", _printers)
+    app.add_url_rule("/simulation/assumptions/<of>", "simulation_assumptions", _assumptions)
     app.add_url_rule("/simulation/advance", "simulation_advance", _advance, methods=["POST"])
     app.add_url_rule("/simulation/seen", "simulation_seen", _seen, methods=["POST"])
     app.add_url_rule("/simulation/ca", "simulation_ca", _ca, methods=["POST"])
@@ -36,6 +40,22 @@ def _simulation() -> View:
     return render_template(
         "simulation.html", endpoint=None, path=[], entries=entries, answers=ANSWERS, networks=NETWORK_STATES
     )
+
+
+def _printers() -> View:
+    """All printers with the addresses of their pages: the start page of several."""
+    site, name = desk().site, host_name()
+    machines = [
+        (one, f"http://{name}:{site.ports[one.serial]}/" if one.serial in site.ports else None) for one in site.printers
+    ]
+    return render_template("printers.html", endpoint=None, path=[], machines=machines)
+
+
+def _assumptions(of: str) -> View:
+    """The assumptions behind a page of the printer."""
+    page = PAGES.get(of) or abort(404)
+    entries = [assumptions()[number] for number in page.assumes]
+    return render_template("assumptions.html", endpoint=None, path=[], of=page, entries=entries)
 
 
 def _advance() -> View:

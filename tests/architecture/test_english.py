@@ -35,7 +35,7 @@ PLACES = (
     "mfp_sim/load",
     "mfp_sim/proxy",
     "mfp_sim/pytest_plugin.py",
-    "mfp_sim/remote_ui/labels",
+    "mfp_sim/remote_ui",
     "mfp_sim/run_trace.py",
     "mfp_sim/scenario",
     "mfp_sim/shared",

@@ -66,7 +66,7 @@ def test_a_certificate_on_either_clock(serving, tmp_path: Path, clock: str) -> N
     assert here.ask(ui + COMM, {"url": ca, "port": urlsplit(ca).port, "timeout": 30})[0] == 200
     text = here.request(ui, {**KEY, "challenge": "canary-c1"})
     assert "Successful" in text
-    assert ('id="strip"' in text) == (clock == "frozen")
+    assert ('id="advance-next"' in text) == (clock == "frozen")
     code, out, err = here.stop()
     assert (code, err) == (0, "")
     assert "PKCSReq -> SUCCESS" in out
@@ -129,6 +129,8 @@ def test_several_printers_have_a_login_each(serving) -> None:
     here.log_in(second)
     assert here.cookies.keys() == {"remote-ui-SIM00001", "remote-ui-SIM00002"}
     assert 'id="ip">192.0.2.250' in here.ask(first)[1]
+    start = here.ask(here.address("all printers"))[1]
+    assert [f'href="{url}"' in start for url in (first, second)] == [True, True]
 
 
 def test_a_simulated_clock_that_runs_by_itself(serving) -> None:

@@ -55,7 +55,7 @@ class Visitor:
     def words(self) -> str:
         """The text of the last page, without its tags."""
         assert self.page is not None
-        body = re.sub(r"<(script|style)\b.*?</\1>", " ", self.page.text, flags=re.DOTALL)
+        body = re.sub(r"<(script|style)\b.*?</\1>", " ", self.page.text.replace("<wbr>", ""), flags=re.DOTALL)
         return " ".join(unescape(re.sub(r"<[^>]*>", " ", body)).split())
 
     @property

@@ -143,7 +143,7 @@ def test_the_pages_follow_a_request_while_the_ca_lets_it_wait(bench, key) -> Non
     assert here.site.next_event is None, "when a reply comes is not known before"
     admin.get(PAGES["status"].url)
     assert "Processing" in admin.words
-    assert "reply" not in admin.words
+    assert '<span id="next-event">none</span>' in admin.page.text
     admin.post(PAGES["request"].url, key)
     assert admin.reason == "busy"
     here.site.advance(19)
