@@ -226,7 +226,8 @@ def tell_ca(page: Any, answer: str) -> None:
 def fill_auto(page: Any) -> None:
     """The automatic request at nine o'clock, polling twice, every thirty days."""
     page.check("#timer")
-    page.fill("#start", "2026-03-02 09:00")
+    page.fill("#start", "2026-03-02")
+    page.fill("#start_time", "09:00")
     page.check("#polling")
     page.fill("#polling_count", "2")
     page.check("#periodic")

@@ -12,7 +12,7 @@ from datetime import datetime
 from mfp_sim.device.settings import AutoRequestSettings, KeySettings, Polling
 from mfp_sim.shared.errors import Reason, Refused
 
-__all__ = ["REFUSALS", "Mistyped", "read_auto_request", "read_communication", "read_key"]
+__all__ = ["REFUSALS", "Mistyped", "fits_picker", "read_auto_request", "read_communication", "read_key"]
 
 Form = Mapping[str, str]
 
@@ -116,7 +116,9 @@ def read_key(form: Form, stored: KeySettings | None = None) -> KeySettings:
 
 
 def _start(form: Form) -> datetime | None:
-    text = form.get("start", "").strip().replace("T", " ")
+    """The date of one picker and the time of the other, or both as one text in the first."""
+    parts = (form.get(name, "").strip() for name in ("start", "start_time"))
+    text = " ".join(part for part in parts if part).replace("T", " ")
     if not text:
         return None
     if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}", text):
@@ -125,6 +127,12 @@ def _start(form: Form) -> datetime | None:
         except ValueError:
             pass
     raise Mistyped("bad-start", "start", "auto.start")
+
+
+def fits_picker(kind: str, text: str) -> bool:
+    """Whether a picker of this kind, `date` or `time`, can show the text. It would show any other text as empty."""
+    pattern = {"date": "[0-9]{4}-[0-9]{2}-[0-9]{2}", "time": "[0-9]{2}:[0-9]{2}"}[kind]
+    return not text or re.fullmatch(pattern, text) is not None
 
 
 def read_auto_request(form: Form, stored: AutoRequestSettings) -> AutoRequestSettings:

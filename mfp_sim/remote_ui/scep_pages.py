@@ -11,9 +11,10 @@ from flask import Flask, request
 
 from mfp_sim.device.settings import AutoRequestSettings, KeySettings
 from mfp_sim.remote_ui.desk import View, desk, detail_text, form_page, labels, notify, role, show
-from mfp_sim.remote_ui.forms import read_auto_request, read_communication, read_key
+from mfp_sim.remote_ui.forms import fits_picker, read_auto_request, read_communication, read_key
 from mfp_sim.remote_ui.menu import PAGES
 from mfp_sim.shared.errors import Refused
+from mfp_sim.shared.simtime import local
 
 __all__ = ["register"]
 
@@ -108,7 +109,10 @@ def _auto_request() -> View:
             boxes = dict.fromkeys(("timer", "adjust", "polling", "periodic", "restart", "delete_old"), False)
             typed |= {**boxes, **request.form}
         kept = stored.key is not None and stored.key.challenge is not None
-        return show("auto_request.html", "auto", refusal=refusal, typed=typed, kept=kept)
+        today = local(at.printer.clock.now(), at.printer.zone).date()
+        return show(
+            "auto_request.html", "auto", refusal=refusal, typed=typed, kept=kept, today=today, fits_picker=fits_picker
+        )
 
     return form_page(render, submit, "auto")
 
@@ -122,7 +126,8 @@ def _typed_auto(stored: AutoRequestSettings) -> dict[str, object]:
     return {
         **key,
         "timer": stored.timer,
-        "start": stored.start.strftime("%Y-%m-%d %H:%M") if stored.start else "",
+        "start": stored.start.strftime("%Y-%m-%d") if stored.start else "",
+        "start_time": stored.start.strftime("%H:%M") if stored.start else "",
         "adjust": stored.adjust,
         "polling": polling is not None,
         "polling_count": polling.count if polling else 3,

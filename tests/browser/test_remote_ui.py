@@ -164,7 +164,8 @@ def test_the_timer_to_a_certificate_and_the_status(person, picture, language: st
     someone.tell_ca("pending")
     someone.follow("settings", "devmgmt", "scep", "auto")
     someone.tick("auto.timer")
-    someone.fill("auto.start", "2026-03-02 09:00")
+    someone.fill("date", "2026-03-02")
+    someone.fill("time", "09:00")
     someone.tick("auto.polling")
     someone.fill("auto.polling-count", 2)
     someone.fill("auto.polling-interval", 10)
@@ -225,7 +226,12 @@ def test_what_is_locked_while_the_timer_is_on(person, picture, language: str) ->
     other.goto(someone.host.url + PAGES["auto"].url.lstrip("/"))
     for box in ("#timer",):
         other.check(box)
-    for field, text in {"#start": "2026-03-02 09:00", "#name": "k", "#common_name": "192.0.2.10"}.items():
+    for field, text in {
+        "#start": "2026-03-02",
+        "#start_time": "09:00",
+        "#name": "k",
+        "#common_name": "192.0.2.10",
+    }.items():
         other.fill(field, text)
     with other.expect_navigation():  # none is closed while it loads
         other.click("#update")
@@ -396,7 +402,8 @@ def test_what_was_clicked_runs_as_a_scenario(person) -> None:
     someone.tell_ca("pending")
     someone.open("auto")
     someone.tick("auto.timer")
-    someone.fill("auto.start", "2026-03-02 09:00")
+    someone.fill("date", "2026-03-02")
+    someone.fill("time", "09:00")
     someone.tick("auto.adjust")
     someone.tick("auto.polling")
     someone.fill_key()

@@ -25,7 +25,7 @@ POSTS = {
     PAGES["comm"].url: ("url", "port", "timeout"),
     PAGES["request"].url: ("name", "signature", "length", "organization", "common_name", "challenge", "use", "policy"),
     PAGES["auto"].url: ("name", "signature", "length", "organization", "common_name", "challenge", "use", "policy",
-                        "timer", "start", "polling", "polling_count", "polling_interval", "periodic", "every"),
+                        "timer", "start", "start_time", "polling", "polling_count", "polling_interval", "periodic", "every"),
     PAGES["functions"].url: ("use", "turn"),
     PAGES["network"].url: ("dns", "ip"),
     f"{PAGES['import-export'].url}/export": ("password",),

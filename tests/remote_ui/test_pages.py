@@ -285,6 +285,11 @@ def test_refused_keys_on_both_screens(bench, key, auto, fields, reason: str) -> 
         ({"start": "2026-03-02 07:59"}, "start-in-the-past", 422),
         ({"start": "tomorrow"}, "bad-start", 422),
         ({"start": "2026-02-30 09:00"}, "bad-start", 422),
+        ({"start": "2026-02-30", "start_time": "09:00"}, "bad-start", 422),
+        ({"start": "2026-03-02"}, "bad-start", 422),
+        ({"start": "", "start_time": "09:00"}, "bad-start", 422),
+        ({"start": "2026-03-02", "start_time": "9 o'clock"}, "bad-start", 422),
+        ({"start": "2026-03-02 09:00", "start_time": "10:00"}, "bad-start", 422),
         ({"start": "0001-01-01 00:00"}, "start-out-of-range", 422),
         ({"start": "2200-01-01 00:00"}, "start-out-of-range", 422),
         ({"start": ""}, "incomplete", 422),
@@ -302,6 +307,35 @@ def test_refused_automatic_requests(bench, auto, fields, reason: str, status: in
     assert (page.status_code, admin.reason) == (status, reason)
     assert not here.printer.auto_request.timer
     assert re.search(r'id="timer"[^>]* checked', page.text)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"start": "2026-03-03", "start_time": "09:00"},  # by the pickers
+        {"start": "2026-03-03 09:00", "start_time": ""},  # as text
+        {"start": "2026-03-03T09:00"},  # by a script
+    ],
+)
+def test_the_start_is_read_from_pickers_and_from_text(bench, auto, fields) -> None:
+    here = bench()
+    admin = here.administrator()
+    here.connect(admin)
+    assert 'type="date" id="start" name="start" value="" min="2026-03-02"' in admin.get(url("auto")).text
+    assert admin.post(url("auto"), {**auto, **fields}).status_code == 200
+    assert f"{here.printer.auto_request.start:%Y-%m-%d %H:%M}" == "2026-03-03 09:00"
+    page = admin.get(url("auto")).text
+    assert 'type="date" id="start" name="start" value="2026-03-03"' in page
+    assert 'type="time" id="start_time" name="start_time" value="09:00"' in page
+
+
+def test_what_a_picker_cannot_show_stays_as_text(bench, auto) -> None:
+    admin = bench().administrator()
+    page = admin.post(url("auto"), {**auto, "start": "tomorrow", "start_time": "09:00"})
+    assert (page.status_code, admin.reason) == (422, "bad-start")
+    assert "Request Start Date/Time needs a date, YYYY-MM-DD, and a time, HH:MM." in admin.words
+    assert 'type="text" id="start" name="start" value="tomorrow"' in page.text
+    assert 'type="time" id="start_time" name="start_time" value="09:00"' in page.text
 
 
 def test_a_request_needs_communication_settings(bench, key) -> None:
