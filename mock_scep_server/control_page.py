@@ -23,6 +23,7 @@ from mock_scep_server.challenges import OneTimeChallenges
 from mock_scep_server.control_access import Access
 from mock_scep_server.control_routes import Denied
 from mock_scep_server.faults import FAULTS
+from mock_scep_server.faults.registry import search_faults
 from mock_scep_server.journal import JournalEntry
 from mock_scep_server.service import ScepService
 
@@ -233,12 +234,11 @@ class ControlPage:
         return {"rules": rules, "unused": self._ask("GET /unused"), "text": text}
 
     def _faults(self, query: _Texts) -> Mapping[str, Any]:
-        words = query.get("search", "").lower().split()
-        entries = [entry for entry in FAULTS.values() if entry.in_scripts]
-        told = {entry: f"{entry.slug} {entry.layer} {entry.family} {entry.sentence}".lower() for entry in entries}
-        found = [entry for entry, text in told.items() if all(word in text for word in words)]
-        chosen = next((entry for entry in entries if entry.slug == query.get("slug")), None)
-        return {"faults": found, "chosen": chosen}
+        chosen = FAULTS.get(query.get("slug", ""))
+        return {
+            "faults": search_faults(query.get("search", "")),
+            "chosen": chosen if chosen and chosen.in_scripts else None,
+        }
 
     def _login(self, request: HttpRequest, status: int, error: str | None = None) -> HttpReply:  # noqa: ARG002
         return self._page(status, "login.html", view="", title="Log in", error=error, done="")

@@ -20,12 +20,14 @@ from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo
 
+import yaml
+
 from mfp_sim.device.printer import Factory, Listeners, Outside, Printer
 from mfp_sim.device.printer_profile import Profile
 from mfp_sim.device.storage import DirectoryStorage, MemoryStorage, Storage
 from mfp_sim.remote_ui.served_site import Site, Street, UnwatchedPoints
 from mfp_sim.run_trace import Recorder
-from mfp_sim.shared.documents import YEARS, Node, Problems, in_years
+from mfp_sim.shared.documents import YEARS, Node, Problems, in_years, plain
 from mfp_sim.shared.errors import UsageError
 from mfp_sim.shared.reaching import DIRECTLY, Reach
 from mfp_sim.shared.redaction import Redactor
@@ -145,7 +147,9 @@ def assemble(
     host = None if ca is None else _listen(ca, plan)
     url = plan.ca_url or (f"{_reachable(host)}/scep" if host else "")
     network = Network() if ca is not None and plan.start is not None else None
-    site = Site(clock, scheduler, ca=ca, ca_url=url, speed=plan.speed, network=network)
+    rules = plain(plan.script) if plan.script is not None and ca is not None else None
+    script = yaml.safe_dump(rules, sort_keys=False, allow_unicode=True) if rules else None
+    site = Site(clock, scheduler, ca=ca, ca_url=url, speed=plan.speed, network=network, script=script)
     served = Served(plan, site, host, None, start)
     with ExitStack() as leaving:
         if host is not None:

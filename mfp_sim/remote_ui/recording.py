@@ -155,7 +155,7 @@ class Recording:
                     steps.append({"advance": _seconds(seconds)})
                 mergeable = bool(seconds)
                 continue
-            if waiting is not None and act.kind not in ("network", "ca_script"):
+            if waiting is not None and act.kind not in ("network", "ca_script", "ca_operator"):
                 if act.kind != "power_on":
                     continue  # refused, since an export goes on
                 _rewrite(waiting, steps)

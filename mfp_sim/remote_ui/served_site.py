@@ -7,8 +7,9 @@ user moves it, or runs `speed` times as fast as real time. An observer receives 
 
 from __future__ import annotations
 
+import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -21,15 +22,27 @@ from mfp_sim.shared.errors import MfpSimError, Refused
 from mfp_sim.shared.scep.http_messages import Delivery, HttpRequest
 from mfp_sim.shared.simtime import Booking, Clock, FrozenClock, Scheduler, SystemClock
 from mfp_sim.transport import EXCHANGE_LABELS, Done, InProcess, Network, NetworkState, UnderWay
+from mock_scep_server.ca_operator import CaOperator
+from mock_scep_server.faults import FAULTS
+from mock_scep_server.faults.scope import OPERATIONS
 from mock_scep_server.script_file import script_of
 from mock_scep_server.service import ScepService
 
-__all__ = ["ANSWERS", "NETWORK_STATES", "Busy", "Performed", "Site", "Street", "UnwatchedPoints"]
+__all__ = [
+    "NETWORK_STATES",
+    "OPERATOR_ACTS",
+    "Busy",
+    "NextFault",
+    "Performed",
+    "Site",
+    "Street",
+    "UnwatchedPoints",
+]
 
 T = TypeVar("T")
 
 NETWORK_STATES: tuple[NetworkState, ...] = get_args(NetworkState)
-ANSWERS: dict[str, str | None] = {
+_ANSWERS: dict[str, str | None] = {
     "policy": None,
     "pending": "pending",
     **{f"failure-{number}": f"{{failure: {number}}}" for number in range(5)},
@@ -37,6 +50,15 @@ ANSWERS: dict[str, str | None] = {
     "none": "none",
 }
 """How the mock can be set to reply from now on: the `then` of a rule, or None for the mock's own policy."""
+_SCRIPT = "script"
+"""The answer of a mock that follows the rules with which it was started, besides `_ANSWERS`."""
+OPERATOR_ACTS: Mapping[str, Callable[[CaOperator, str | None], int]] = {
+    "approve": lambda operator, transaction: operator.approve(transaction=transaction),
+    "reject": lambda operator, transaction: operator.reject(transaction=transaction),
+    "hold": lambda operator, _: operator.hold(),
+    "release": lambda operator, _: operator.release(),
+}
+"""What the pages let the CA's operator do, each with the transactionID of a waiting request if it is about one."""
 _TICK = 0.25
 _LONGEST_PAUSE = timedelta(seconds=1)
 
@@ -57,6 +79,21 @@ class Performed:
     role: str = ADMINISTRATOR
     refused: str | None = None
     ended: bool = True
+
+
+@dataclass(frozen=True)
+class NextFault:
+    """A fault that the mock applies once: at the next request of this operation or message type ("": any request)."""
+
+    slug: str
+    at: str
+
+    @property
+    def rule(self) -> str:
+        """The rule for the mock's script, in YAML."""
+        key = "operation" if self.at in OPERATIONS else "type"
+        when = f"when: {{{key}: {self.at}}}, " if self.at else ""
+        return f"- {{{when}faults: [{FAULTS[self.slug].example}], times: 1, optional: true}}\n"
 
 
 @dataclass(frozen=True)
@@ -111,6 +148,7 @@ class Site:
         ca: the mock, or None with a real server.
         ca_url: the URL of the CA.
         network: the state of the simulated network, on a simulated clock.
+        script: the rules with which the mock was started, in YAML; None if there are none.
         observer: called with every act.
     """
 
@@ -123,6 +161,7 @@ class Site:
         ca_url: str,
         speed: float = 0.0,
         network: Network | None = None,
+        script: str | None = None,
         observer: Callable[[Performed], None] | None = None,
     ) -> None:
         self.clock, self.scheduler, self.speed = clock, scheduler, speed
@@ -130,7 +169,8 @@ class Site:
         self.printers: list[Printer] = []
         self.ports: dict[str, int] = {}
         """By serial number: the port of each printer's pages, once they are served."""
-        self.answer = "policy"
+        self.answer = "policy" if script is None else _SCRIPT
+        self._script, self._faults = script, list[NextFault]()
         self.observer = observer
         self.trouble: Trouble | None = None
         """The last problem while time passed by itself, until a page has shown it."""
@@ -195,15 +235,60 @@ class Site:
             if booking is not None:
                 self.advance(max(0.0, (booking.due - self.clock.now()).total_seconds()))
 
+    @property
+    def answers(self) -> tuple[str, ...]:
+        """The answers that can be chosen."""
+        return (*_ANSWERS, *([] if self._script is None else [_SCRIPT]))
+
     def set_answer(self, answer: str) -> None:
-        """From now on, the mock sends this one of `ANSWERS` to every request for a certificate."""
+        """From now on, the mock sends this one of `answers` to every request for a certificate."""
+        with self._lock:
+            self._use_rules(self.faults, answer)
+            self.answer = answer
+
+    @property
+    def faults(self) -> tuple[NextFault, ...]:
+        """The faults that still wait for their request."""
+        if self.ca is None or not self._faults:
+            return ()
+        rules = self.ca.script.describe()  # those of the faults are the first
+        return tuple(fault for fault, rule in zip(self._faults, rules, strict=False) if not rule["taken"])
+
+    def add_fault(self, fault: NextFault) -> None:
+        """The mock applies a fault once. Other rules start again."""
+        with self._lock:
+            self._use_rules((*self.faults, fault), self.answer)
+
+    def drop_faults(self) -> None:
+        """No fault waits for its request any more. Other rules start again."""
+        with self._lock:
+            self._use_rules((), self.answer)
+
+    def _use_rules(self, faults: tuple[NextFault, ...], answer: str) -> None:
+        assert self.ca is not None
+        then = _ANSWERS.get(answer)
+        usual = (self._script or "") if answer == _SCRIPT else "" if then is None else _RULES.format(then=then)
+        text = "".join(fault.rule for fault in faults) + usual or "[]"
+        self.ca.replace_script(script_of(text))
+        self._faults = list(faults)
+        self._tell(Performed("ca_script", text))
+
+    def operate(self, act: str, transaction: str | None = None) -> int:
+        """An act of the CA's operator (one of `OPERATOR_ACTS`) on a waiting request, or `hold` and `release` on all.
+
+        Returns:
+            How much has changed.
+        """
         with self._lock:
             assert self.ca is not None
-            then = ANSWERS[answer]
-            text = "[]" if then is None else _RULES.format(then=then)
-            self.ca.script.replace(script_of(text))
-            self._tell(Performed("ca_script", text))
-            self.answer = answer
+            operator, pattern = self.ca.operator, "*"
+            if transaction is not None:
+                subject = next((one.subject for one in operator.waiting if one.transaction == transaction), "")
+                pattern = re.sub(r"([*?[])", r"[\1]", subject)
+            count = OPERATOR_ACTS[act](operator, transaction)
+            self.scheduler.run_due()
+            self._tell(Performed("ca_operator", {act: pattern}))
+            return count
 
     def set_network(self, state: NetworkState) -> None:
         """Change the simulated network."""

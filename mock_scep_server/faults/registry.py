@@ -16,9 +16,9 @@ from mfp_sim.shared.documents import Node, Problems, load_text, plain
 from mfp_sim.shared.documents.kinds import Definitions, Duration, Kind, Schema, Within, Words
 from mfp_sim.shared.documents.records import NEEDED, Field, Record
 from mock_scep_server.faults.base import Fault, Layer
-from mock_scep_server.faults.scope import in_words, scopes
+from mock_scep_server.faults.scope import Scope, in_words, requests_of, scopes
 
-__all__ = ["FAULTS", "FaultEntry", "Spec", "among", "argument", "choice", "one_of"]
+__all__ = ["FAULTS", "FaultEntry", "Spec", "among", "argument", "choice", "one_of", "search_faults"]
 
 Value = TypeVar("Value")
 
@@ -111,13 +111,21 @@ class FaultEntry(Spec):
     @property
     def acts_at(self) -> str:
         """The requests at which it can act, with any of its arguments; empty if no script can use it."""
+        return in_words(self._scopes(self.variants))
+
+    @property
+    def requests(self) -> tuple[str, ...]:
+        """The operations and message types at which the example can act; "" is first if it can act at every request."""
+        return requests_of(self._scopes(self.variants[:1]))
+
+    def _scopes(self, variants: tuple[str | None, ...]) -> list[Scope]:
         if self.make is None:
-            return ""
+            return []
         first: dict[str, Any] = {
             a.name: _EXAMPLES[type(a.kind)][1] if a.default is NEEDED else a.default for a in self.arguments
         }
-        choices = [{self.arguments[0].name: word} if word else {} for word in self.variants]
-        return in_words([scope for choice in choices for scope in scopes(self.make(**(first | choice)))])
+        choices = [{self.arguments[0].name: word} if word else {} for word in variants]
+        return [scope for choice in choices for scope in scopes(self.make(**(first | choice)))]
 
     @property
     def tests(self) -> tuple[str, ...]:
@@ -232,3 +240,14 @@ def _entry(slug: str, family: str, spec: Spec, said: Mapping[str, Any], clients:
 
 
 FAULTS: Mapping[str, FaultEntry] = Registry()
+
+
+def search_faults(text: str) -> list[FaultEntry]:
+    """The faults for scripts whose name, layer, family and sentence together contain every word of the text."""
+    words = text.lower().split()
+    entries = (entry for entry in FAULTS.values() if entry.in_scripts)
+    return [
+        entry
+        for entry in entries
+        if all(word in f"{entry.slug} {entry.layer} {entry.family} {entry.sentence}".lower() for word in words)
+    ]

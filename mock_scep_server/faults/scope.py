@@ -13,7 +13,7 @@ from mfp_sim.shared.scep.vocabulary import MessageType, Operation
 from mock_scep_server.faults.base import HOOKS, Fault
 from mock_scep_server.faults.combined import At, Where
 
-__all__ = ["ANSWERS", "OPERATIONS", "TYPES", "in_words", "names_of", "scopes"]
+__all__ = ["ANSWERS", "OPERATIONS", "TYPES", "Scope", "in_words", "names_of", "requests_of", "scopes"]
 
 TYPES = tuple(kind.label for kind in MessageType if kind is not MessageType.CERT_REP)
 PAGES = ("AdminPage", "CRL", "CACertificate")
@@ -125,6 +125,14 @@ def _within(where: Where, found: Iterable[Scope]) -> Iterator[Scope]:
 
 def _condition(word: str) -> tuple[str | None, str | None]:
     return (None, word) if word in TYPES else (word, None)
+
+
+def requests_of(found: Collection[Scope]) -> tuple[str, ...]:
+    """The operations and message types of some scopes, those of an enrolment first; "" before them if it is every
+    request."""
+    names = frozenset(name for scope in found for name in scope.names)
+    ordered = tuple(name for name in (*_ORDER, *OPERATIONS) if name in names)
+    return ("", *ordered) if names == _EVERYTHING else ordered
 
 
 def in_words(found: Collection[Scope]) -> str:

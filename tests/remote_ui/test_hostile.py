@@ -32,6 +32,9 @@ POSTS = {
     "/login": ("role", "pin", "back"),
     "/simulation/advance": ("by", "back"),
     "/simulation/ca": ("answer", "network"),
+    "/simulation/fault": ("slug", "at"),
+    "/simulation/no-fault": (),
+    "/simulation/operator": ("act", "transaction"),
 }  # fmt: skip
 
 
@@ -49,6 +52,10 @@ def test_hostile_text_in_every_field(bench, key, auto, text: str) -> None:
             assert "49" not in re.findall(r'value="([^"]*)"', page.text)
             assert "x" not in page.headers.getlist("Set-Cookie")
             here.printer.power_on()
+    page = here.visitor().get("/simulation", query_string={"search": text})
+    assert page.status_code == 200
+    assert "<script>alert" not in page.text
+    assert "autofocus" not in re.sub(r'(?:value|href)="[^"]*"', "", page.text)
 
 
 def test_what_is_stored_is_escaped_wherever_it_is_shown(bench, key) -> None:
@@ -179,7 +186,8 @@ def test_the_cookie_and_the_headers_of_every_answer(bench) -> None:
 
 def test_no_page_needs_what_the_policy_forbids(bench) -> None:
     admin = bench().administrator()
-    for path in [*(page.url for page in PAGES.values()), "/login", "/simulation"]:
+    more = ("/login", "/simulation?search=nonce", "/simulation/printers", "/simulation/assumptions/comm")
+    for path in [*(page.url for page in PAGES.values()), *more]:
         text = admin.get(path).text
         assert not re.search(
             r"<style|style=|<script(?! src=)|\son[a-z]+=|javascript:|(src|href|action)=.?https?:", text
