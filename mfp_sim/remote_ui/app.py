@@ -149,6 +149,7 @@ def create_app(
     app.add_template_filter(str, "plain")
     app.add_template_filter(_unnumbered, "unnumbered")
     app.add_template_filter(_pieces, "pieces")
+    app.add_template_filter(_wrapped, "wrapped")
     app.add_url_rule("/static/<filename>", "static", _static)
     portal_pages.register(app)
     scep_pages.register(app)
@@ -179,7 +180,13 @@ def _unnumbered(text: str) -> str:
 
 def _pieces(hexadecimal: str) -> str:
     """A long number that may wrap between every two bytes, and only there."""
-    return Markup("<wbr>").join(hexadecimal[at : at + 4] for at in range(0, len(hexadecimal), 4))
+    return Markup("<wbr>").join(re.findall(".{1,4}", hexadecimal))
+
+
+def _wrapped(text: str) -> str:
+    """A text that may also wrap after a comma, as in `CN=printer,O=Example`, and between the bytes of a long number."""
+    marked = re.sub("[0-9a-f]{20,}", lambda found: re.sub("(....)(?!$)", r"\1\0", found[0]), text.replace(",", ",\0"))
+    return Markup("<wbr>").join(marked.split("\0"))
 
 
 def _lang(text: str | Foreign) -> str:

@@ -8,10 +8,18 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from at_the_browser import CHALLENGE, START, Person
+
+from mfp_sim.device.printer_profile import profile_named
+from mfp_sim.remote_ui.app import create_app
+from mfp_sim.remote_ui.assembly import Served, ServePlan, assemble
+from mfp_sim.remote_ui.host import UiHost
+from mfp_sim.shared.simtime import Entropy, PooledKeys
 
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic", "--no-first-run",
@@ -110,3 +118,26 @@ def violations(axe: str) -> Callable[[Any], list[str]]:
         return [f"{rule}: {html[:200]}" for rule, nodes in rules for html in nodes]
 
     return found
+
+
+@pytest.fixture
+def person(page, watched) -> Iterator[Callable[..., Person]]:
+    """``person("nb")``: an administrator-to-be before the login page; nothing may go wrong in the browser meanwhile."""
+    running: list[tuple[UiHost, Served]] = []
+
+    def make(language: str = "en", **changes: object) -> Person:
+        profile = replace(profile_named("canon-ir-adv-dx"), **changes)  # type: ignore[arg-type]
+        plan = ServePlan(profile, start=START, challenge=CHALLENGE, policies=("hq",))
+        served = assemble(plan, keys=PooledKeys(Entropy(5), sides=1))
+        app = create_app(served.site, served.site.printers[0], entropy=Entropy(3))
+        running.append((UiHost(app), served))
+        return Person(page, language, *running[-1])
+
+    yield make
+    hosts = tuple(host.url for host, _ in running)
+    for host, served in running:
+        host.stop()
+        served.close()
+    # A page that is refused says so with its HTTP status, which Chromium puts on the console.
+    assert [text for text in watched.errors if "the server responded with a status of" not in text] == []
+    assert [url for url in watched.requests if not url.startswith(hosts)] == []

@@ -2,124 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import replace
-from datetime import datetime, timezone
-
 import pytest
+from at_the_browser import CHALLENGE, Person
 
-from mfp_sim.device.printer_profile import profile_named
-from mfp_sim.remote_ui.app import create_app
-from mfp_sim.remote_ui.assembly import Served, ServePlan, assemble
-from mfp_sim.remote_ui.host import UiHost
-from mfp_sim.remote_ui.labels import labels_of
 from mfp_sim.remote_ui.menu import PAGES
 from mfp_sim.remote_ui.recording import Recording
 from mfp_sim.remote_ui.sessions import DEFAULT_PIN
 from mfp_sim.scenario.loader import read_text
 from mfp_sim.scenario.runner import run
-from mfp_sim.shared.simtime import Entropy, PooledKeys
-
-START = datetime(2026, 3, 2, 7, tzinfo=timezone.utc)  # 08:00 in Oslo
-CHALLENGE = "s3cret"
-
-
-class Person:
-    """Somebody at a browser, who reads labels in one language and clicks what they say."""
-
-    def __init__(self, page, language: str, host: UiHost, served: Served) -> None:
-        self.page, self.words, self.host, self.served = page, labels_of(language), host, served
-        self.printer, self.site = served.site.printers[0], served.site
-        self.go("login")
-        page.click(f"#language-{language}")
-
-    def go(self, path: str) -> None:
-        self.page.goto(self.host.url + path.lstrip("/"))
-
-    def open(self, name: str) -> None:
-        self.go(PAGES[name].url)
-
-    def follow(self, *names: str) -> None:
-        """From the portal by the menu, each entry by its label."""
-        self.go("/")
-        for name in names:
-            self.page.get_by_role("link", name=self.words.text(name), exact=True).first.click()
-
-    def press(self, key: str) -> None:
-        self.page.get_by_role("button", name=self.words.text(key), exact=True).click()
-
-    def fill(self, key: str, text: object) -> None:
-        self.page.get_by_label(self.words.text(key), exact=True).fill(str(text))
-
-    def choose(self, key: str, value: str) -> None:
-        self.page.get_by_label(self.words.text(key), exact=True).select_option(value)
-
-    def tick(self, key: str) -> None:
-        self.page.get_by_label(self.words.text(key), exact=True).check()
-
-    def log_in(self, role: str = "administrator", pin: str = DEFAULT_PIN) -> None:
-        self.go("login")
-        self.choose("login.as", role)
-        self.fill("login.pin", pin)
-        self.press("login")
-
-    def connect(self) -> None:
-        """The manual: communication settings for the SCEP server."""
-        self.follow("settings", "devmgmt", "scep", "comm")
-        self.fill("comm.url", self.site.ca_url)
-        self.fill("comm.port", self.served.host.port)
-        self.fill("comm.timeout", 30)
-        self.press("update")
-
-    def fill_key(self) -> None:
-        self.fill("key.name", "tls2026")
-        self.choose("key.signature", "SHA256")
-        self.choose("key.length", "2048")
-        self.fill("key.organization", "Example AS")
-        self.fill("key.common-name", "192.0.2.10")
-        self.fill("key.challenge", CHALLENGE)
-        self.choose("key.use", "TLS")
-
-    def tell_ca(self, answer: str) -> None:
-        self.go("simulation")
-        self.page.select_option("#answer", answer)
-        self.page.click("#apply")
-
-    @property
-    def text(self) -> str:
-        return " ".join(self.page.inner_text("body").split())
-
-    @property
-    def first_row(self) -> str:
-        return " ".join(self.page.inner_text("#status-table tbody tr:first-child").split())
-
-    @property
-    def reason(self) -> str | None:
-        return self.page.get_attribute("#refusal", "data-reason")
-
-
-@pytest.fixture
-def person(page, watched) -> Iterator[Callable[..., Person]]:
-    """``person("nb")``: an administrator-to-be before the login page; nothing may go wrong in the browser meanwhile."""
-    running: list[tuple[UiHost, Served]] = []
-
-    def make(language: str = "en", **changes: object) -> Person:
-        profile = replace(profile_named("canon-ir-adv-dx"), **changes)  # type: ignore[arg-type]
-        plan = ServePlan(profile, start=START, challenge=CHALLENGE, policies=("hq",))
-        served = assemble(plan, keys=PooledKeys(Entropy(5), sides=1))
-        app = create_app(served.site, served.site.printers[0], entropy=Entropy(3))
-        running.append((UiHost(app), served))
-        return Person(page, language, *running[-1])
-
-    yield make
-    hosts = tuple(host.url for host, _ in running)
-    for host, served in running:
-        host.stop()
-        served.close()
-    # A page that is refused says so with its HTTP status, which Chromium puts on the console.
-    assert [text for text in watched.errors if "the server responded with a status of" not in text] == []
-    assert [url for url in watched.requests if not url.startswith(hosts)] == []
-
 
 LANGUAGES = pytest.mark.parametrize("language", ["en", "nb"])
 
@@ -429,44 +319,3 @@ def test_axe_sees_what_is_wrong(page, violations) -> None:
     page.set_content("<html><body><img src=x><input><button></button></body></html>")
     found = {line.partition(":")[0] for line in violations(page)}
     assert {"image-alt", "label", "button-name", "html-has-lang"} <= found
-
-
-@LANGUAGES
-def test_every_page_is_accessible(person, violations, language: str) -> None:
-    someone = person(language)
-    found = {"login": violations(someone.page)}
-    someone.log_in(pin="0")
-    found["login refused"] = violations(someone.page)
-    someone.log_in()
-    someone.connect()
-    someone.open("request")
-    someone.fill_key()
-    someone.press("request.send")
-    found["sent"] = violations(someone.page)
-    someone.open("comm")
-    someone.fill("comm.port", 99999)
-    someone.press("update")
-    found["refused"] = violations(someone.page)
-    for path in (f"{PAGES['keys'].url}/2", f"{PAGES['keys'].url}/2/delete", "simulation", "nowhere"):
-        someone.go(path)
-        found[path] = violations(someone.page)
-    for name in PAGES:
-        someone.open(name)
-        found[name] = violations(someone.page)
-    someone.open("restart")
-    someone.press("restart.device")
-    found["off"] = violations(someone.page)
-    assert {name: lines for name, lines in found.items() if lines} == {}
-
-
-def test_pages_fit_a_narrow_screen(person) -> None:
-    someone = person("nb")
-    someone.log_in()
-    someone.page.set_viewport_size({"width": 360, "height": 700})
-    wide = []
-    for name in PAGES:
-        someone.open(name)
-        width = someone.page.evaluate("document.documentElement.scrollWidth")
-        if width > 360 and name not in ("audit", "keys", "status", "functions"):  # tables may be wide
-            wide.append((name, width))
-    assert wide == []

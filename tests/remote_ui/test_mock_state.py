@@ -182,7 +182,7 @@ def held(bench, auto):
     admin.advance("next")
     assert here.printer.status()[0].state == "processing"
     (waiting,) = re.findall(r'<li data-transaction="([^"]+)">', admin.get("/simulation").text)
-    assert "1 waiting" in admin.words
+    assert "waiting: 1" in admin.words
     return here, admin, waiting
 
 
@@ -198,7 +198,7 @@ def test_a_held_request_is_decided(bench, auto, act: str, state: str, details: s
     admin.get(url("status"))
     assert f'data-state="{state}" data-details="{details}"' in admin.page.text
     admin.get("/simulation")
-    assert "0 waiting" in admin.words
+    assert "waiting: 0" in admin.words
     admin.post("/simulation/operator", {"act": act, "transaction": waiting})
     assert "Nothing has changed." in admin.words
     assert here.site.ca.ledger.counts["minted"] == (act == "approve")
@@ -226,7 +226,7 @@ def test_the_ledger_shows_what_became_of_each_certificate(bench, key) -> None:
         ["2026-03-02 08:00:00", fate] for fate in ("not delivered", "delivered", "installed")
     ]
     assert [row[3] for row in rows] == [f"{entry.certificate.serial:x}" for entry in here.site.ca.ledger.entries[::-1]]
-    assert "3 certificates, 0 waiting" in admin.words
+    assert "certificates: 3, waiting: 0" in admin.words
 
 
 def test_faults_and_decisions_are_recorded_and_run(bench, auto, key) -> None:
