@@ -28,6 +28,7 @@ __all__ = [
     "Desk",
     "RefusalView",
     "View",
+    "cause_key",
     "desk",
     "detail_text",
     "error_page",
@@ -99,6 +100,11 @@ def labels() -> Labels:
 def detail_text(detail: Detail) -> str | Foreign:
     """A detail of a request in the language of the page."""
     return labels().shown(f"detail.{detail.kind}", number=detail.number)
+
+
+def cause_key(detail: Detail) -> str:
+    """The key of the label that explains a detail of a request."""
+    return f"cause.{detail.slug if detail.kind == 'fail-info' else detail.kind}"
 
 
 def local_text(instant: datetime | None) -> str:

@@ -9,8 +9,9 @@ from dataclasses import replace
 
 from flask import Flask, request
 
+from mfp_sim.device.printer import Printer
 from mfp_sim.device.settings import AutoRequestSettings, KeySettings
-from mfp_sim.remote_ui.desk import View, desk, detail_text, form_page, labels, notify, role, show
+from mfp_sim.remote_ui.desk import View, cause_key, desk, detail_text, form_page, labels, notify, role, show
 from mfp_sim.remote_ui.forms import fits_picker, read_auto_request, read_communication, read_key
 from mfp_sim.remote_ui.menu import PAGES
 from mfp_sim.shared.errors import Refused
@@ -83,13 +84,24 @@ def _request() -> View:
         typed = _fresh_key()
         if refusal is not None:
             typed |= request.form
-        newest = next(iter(at.printer.status()), None)
-        got = "sent" in request.args and newest is not None and newest.state == "successful"
-        return show(
-            "request.html", "request", refusal=refusal, typed=typed, locked=at.printer.auto_request.timer, got=got
-        )
+        after, cause = _after(at.printer) if "sent" in request.args else (None, None)
+        locked = at.printer.auto_request.timer
+        return show("request.html", "request", refusal=refusal, typed=typed, locked=locked, after=after, cause=cause)
 
     return form_page(render, submit, "request", sent=1)
+
+
+def _after(printer: Printer) -> tuple[str | None, str | None]:
+    """What a person should do after the last request, and the label of its cause if it failed."""
+    row = next(iter(printer.status()), None)
+    if row is None or row.state not in ("successful", "error"):
+        return None, None
+    if row.state == "error":
+        return ("failed", cause_key(row.details)) if row.details else (None, None)
+    key = max(printer.key_list(), key=lambda entry: entry.id)
+    if key.use == "None":
+        return None, None
+    return "restart" if key.use in printer.functions else "function", None
 
 
 def _auto_request() -> View:
@@ -145,4 +157,4 @@ def _notify_advice() -> None:
 
 
 def _status() -> View:
-    return show("status.html", "status", rows=desk().printer.status(), detail_text=detail_text)
+    return show("status.html", "status", rows=desk().printer.status(), detail_text=detail_text, cause_key=cause_key)

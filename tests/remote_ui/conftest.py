@@ -59,6 +59,14 @@ class Visitor:
         return " ".join(unescape(re.sub(r"<[^>]*>", " ", body)).split())
 
     @property
+    def own(self) -> str:
+        """The part of the last page that is the printer's: without the simulator's strip."""
+        assert self.page is not None
+        before, strip = self.page.text.split('<aside class="strip"')
+        assert "</aside>" in strip
+        return before
+
+    @property
     def reason(self) -> str | None:
         """Why the last page refused."""
         assert self.page is not None

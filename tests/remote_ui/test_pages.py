@@ -52,7 +52,7 @@ def test_others_see_no_scep_item_and_no_page_of_the_administrator(bench, role: s
     for name, page in PAGES.items():
         answer = visitor.get(page.url)
         assert answer.status_code == (200 if role in page.roles else 403), name
-        assert here.ca_url not in answer.text
+        assert here.ca_url not in visitor.own
         if role not in page.roles:
             assert visitor.reason == "not-administrator"
 
@@ -199,6 +199,33 @@ def test_the_stored_challenge_is_kept_changed_and_deleted_but_never_shown(bench,
     assert here.printer.auto_request.key.challenge == CHALLENGE
     admin.post(url("auto"), {**auto, "challenge": "", "challenge_delete": "on"})
     assert here.printer.auto_request.key.challenge is None
+
+
+@pytest.mark.parametrize(
+    ("use", "on", "answer", "shown"),
+    [
+        ("TLS", True, "policy", "restart-form"),
+        ("TLS", False, "policy", "function-off"),
+        ("None", True, "policy", None),
+        ("TLS", True, "failure-2", "why"),
+        ("TLS", False, "none", "why"),
+    ],
+)
+def test_after_a_request_the_page_shows_what_to_do(bench, key, use: str, on: bool, answer: str, shown) -> None:
+    here = bench()
+    admin = here.administrator()
+    here.connect(admin)
+    here.printer.set_function("TLS", on)
+    here.site.set_answer(answer)
+    page = admin.post(url("request"), {**key, "use": use}).text
+    assert re.findall(r'id="(restart-form|function-off|why)"', page) == [shown] * (shown is not None)
+    if shown == "why":
+        causes = {"failure-2": "Transaction not permitted", "none": "No connection to the SCEP server"}
+        assert causes[answer] in admin.words
+    if shown == "function-off":
+        admin.post(url("functions"), {"use": "TLS", "turn": "on"})
+        assert here.printer.functions_in_use()["TLS"] == key["name"], "as the page says, without a restart"
+    assert not re.findall(r'id="(restart-form|function-off|why)"', admin.get(url("request")).text)
 
 
 # --- refusals ---------------------------------------------------------------------------------------------
@@ -365,7 +392,7 @@ def test_only_the_administrator_changes_anything(bench, key, auto, role: str) ->
     for path, fields in posts.items():
         page = visitor.post(path, fields)
         assert (page.status_code, visitor.reason) == (403, "not-administrator"), path
-        assert here.ca_url not in page.text
+        assert here.ca_url not in visitor.own
     assert (here.printer.communication, here.printer.auto_request, here.printer.functions, here.printer.dns) == before
     assert here.printer.status() == ()
     assert here.printer.powered
