@@ -64,7 +64,7 @@ def show_ui(browser: Any) -> None:
     app = create_app(served.site, served.site.printers[0], entropy=Entropy(None))
     try:
         with UiHost(app) as host:
-            page = browser.new_page(viewport={"width": 1000, "height": 500}, base_url=host.url, locale="en-GB")
+            page = browser.new_page(viewport={"width": 1160, "height": 500}, base_url=host.url, locale="en-GB")
             walk(page, served.site.ca_url)
     finally:
         served.close()
@@ -107,7 +107,7 @@ def take(page: Any, name: str) -> None:
 def keep(picture: bytes, name: str) -> None:
     """A picture as a file, in few colours so that it is small."""
     image = Image.open(io.BytesIO(picture)).convert("RGB")
-    image.quantize(48, dither=Image.Dither.NONE).save(FOLDER / f"{name}.png", optimize=True)
+    image.quantize(128, dither=Image.Dither.NONE).save(FOLDER / f"{name}.png", optimize=True)
 
 
 def walk(page: Any, ca_url: str) -> None:
@@ -118,6 +118,8 @@ def walk(page: Any, ca_url: str) -> None:
     timer(page)
     keys(page)
     stalled(page)
+    fault(page)
+    looks(page)
     page.click("#language-nb")
     for name, path in (("nb-status", "request-status"), ("nb-auto-request", "scep/auto-request")):
         page.goto(f"{DEVICE}/{path}")
@@ -214,6 +216,30 @@ def stalled(page: Any) -> None:
     page.goto("/simulation")
     page.select_option("#network", "up")
     page.click("#apply")
+
+
+def fault(page: Any) -> None:
+    """A fault that waits for the next request."""
+    page.goto("/")
+    page.fill("#strip-search", "nonce recipient")
+    page.click("#strip-find")
+    page.click("#use-nonce-mismatch")
+    page.goto("/simulation?search=nonce+recipient")
+    take(page, "simulation-fault")
+    page.click("#no-fault")
+
+
+def looks(page: Any) -> None:
+    """The portal in dark mode, and the status on a phone."""
+    page.emulate_media(color_scheme="dark")
+    page.goto("/")
+    take(page, "portal-dark")
+    page.emulate_media(color_scheme="light")
+    size = page.viewport_size
+    page.set_viewport_size({"width": 360, "height": 640})
+    page.goto(f"{DEVICE}/request-status")
+    take(page, "status-narrow")
+    page.set_viewport_size(size)
 
 
 def tell_ca(page: Any, answer: str) -> None:

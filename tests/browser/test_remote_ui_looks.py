@@ -7,11 +7,12 @@ from at_the_browser import CHALLENGE, Person
 
 from mfp_sim.remote_ui.menu import PAGES
 
-WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 360, "height": 700}
+WIDE, MEDIUM, NARROW = ({"width": width, "height": 800} for width in (1160, 780, 360))
+"""The least widths of the layouts: with the side menu, with tables, and a phone."""
 LOOKS = pytest.mark.parametrize(
     ("scheme", "size", "language"),
-    [("light", WIDE, "en"), ("dark", WIDE, "nb"), ("light", NARROW, "nb"), ("dark", NARROW, "en")],
-    ids=["light-wide-en", "dark-wide-nb", "light-narrow-nb", "dark-narrow-en"],
+    [("light", WIDE, "en"), ("dark", MEDIUM, "nb"), ("light", NARROW, "nb"), ("dark", NARROW, "en")],
+    ids=["light-wide-en", "dark-medium-nb", "light-narrow-nb", "dark-narrow-en"],
 )
 OTHERS = (
     f"{PAGES['keys'].url}/2",
