@@ -281,12 +281,13 @@ class Site:
         """
         with self._lock:
             assert self.ca is not None
-            operator, pattern = self.ca.operator, "*"
-            if transaction is not None:
-                subject = next((one.subject for one in operator.waiting if one.transaction == transaction), "")
-                pattern = re.sub(r"([*?[])", r"[\1]", subject)
+            operator = self.ca.operator
+            subjects = [one.subject for one in operator.waiting if one.transaction == transaction]
+            if transaction is not None and not subjects:
+                return 0
             count = OPERATOR_ACTS[act](operator, transaction)
             self.scheduler.run_due()
+            pattern = re.sub(r"([*?[])", r"[\1]", subjects[0]) if subjects else "*"
             self._tell(Performed("ca_operator", {act: pattern}))
             return count
 

@@ -44,7 +44,7 @@ PLACES = (
     "tests/conformance/wrong_servers",
     "tests/peers/table.py",
 )
-"""What people read, from the root; of report and remote_ui the templates have names of classes that are such words."""
+"""What people read, from the root; of report the templates have names of classes that are such words."""
 IDIOMS = {
     "tells, told: shows, says, lists": r"\b(?:tells?|told|telling)\b",
     "whoever: anyone who, a client that": r"\b(?:whoever|whomever)\b",

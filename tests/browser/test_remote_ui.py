@@ -253,6 +253,18 @@ def test_the_page_comes_back_after_a_restart_by_itself(person) -> None:
     someone.page.wait_for_selector("h1:has-text('Portal')", timeout=20_000)
 
 
+def test_a_page_that_follows_leads_back_when_its_session_ends(person) -> None:
+    someone = person("nb")
+    someone.log_in()
+    someone.open("status")
+    someone.page.context.clear_cookies(name="remote-ui-SIM00001")
+    someone.page.wait_for_selector("#login-form", timeout=20_000)
+    assert someone.page.inner_text("h1") == someone.words.text("login")
+    someone.fill("login.pin", DEFAULT_PIN)
+    someone.press("login")
+    someone.page.wait_for_selector("#status-table")
+
+
 def test_without_scripts_everything_works(browser, person) -> None:
     someone = person()
     context = browser.new_context(java_script_enabled=False)

@@ -250,6 +250,16 @@ def test_faults_and_decisions_are_recorded_and_run(bench, auto, key) -> None:
     assert run(scenario).failures == (), text
 
 
+def test_a_decision_about_no_request_is_not_recorded(bench) -> None:
+    here = bench()
+    acts = []
+    here.site.observer = acts.append
+    admin = here.administrator()
+    admin.post("/simulation/operator", {"act": "approve", "transaction": "decided-already"})
+    assert "Nothing has changed." in admin.words
+    assert acts == []
+
+
 def test_a_subject_with_wildcards_selects_itself_only(bench, auto) -> None:
     here = bench()
     acts = []
