@@ -75,9 +75,10 @@ def _request() -> View:
         row = at.printer.status()[0]
         if row.state == "processing":
             notify("request.begun")
+        elif row.details:
+            notify("request.failed", detail=str(detail_text(row.details)))
         else:
-            state = labels().text(f"state.{row.state}")
-            notify("request.ended", state=f"{state} – {detail_text(row.details)}" if row.details else state)
+            notify("request.ended", state=labels().text(f"state.{row.state}"))
         _notify_advice()
 
     def render(refusal: Refused | None) -> str:

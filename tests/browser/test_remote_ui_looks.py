@@ -90,6 +90,27 @@ BROKEN = """() => {
 """The words that stand on two lines. Numbers in hexadecimal may wrap, between bytes."""
 
 
+OVERLAPS = """() => {
+  const found = [], range = document.createRange();
+  const lines = cell => { range.selectNodeContents(cell); return [...range.getClientRects()].filter(r => r.width > 1); };
+  for (const row of document.querySelectorAll("tbody tr, .found li, .levels, .facts")) {
+    const cells = [...row.children].map(lines);
+    cells.forEach((one, at) => cells.slice(at + 1).forEach(other => {
+      const meet = (a, b) => a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 1 && b.top < a.bottom - 1;
+      if (one.some(a => other.some(b => meet(a, b)))) found.push(row.textContent.trim().replace(/\\s+/g, " ").slice(0, 60));
+    }));
+  }
+  return found;
+}"""
+"""The rows of which one cell lies on another."""
+
+
+def test_cells_that_lie_on_each_other_are_noticed(page) -> None:
+    row = '<tr style="display: grid; grid-template-columns: 10px 80px"><td style="white-space: nowrap">one and two</td><td>three</td></tr>'
+    page.set_content(f"<table><tbody>{row}</tbody></table>")
+    assert page.evaluate(OVERLAPS) == ["one and twothree"]
+
+
 def test_a_broken_word_is_noticed(page) -> None:
     page.set_content('<p style="width: 3em; overflow-wrap: anywhere">kommunikasjonsinnstillinger and so on</p>')
     assert page.evaluate(BROKEN) == ["kommunikasjonsinnstillinger"]
@@ -110,6 +131,7 @@ def test_every_page_is_accessible_fits_and_breaks_no_word(
         width = page.evaluate("document.documentElement.scrollWidth")
         problems = [*violations(page), *([f"{width} px wide"] if width > size["width"] else [])]
         problems += [f"broken word: {word}" for word in page.evaluate(BROKEN)]
+        problems += [f"one on another: {row}" for row in page.evaluate(OVERLAPS)]
         if problems:
             found[name] = problems
         if name in ("portal", "status", "simulation-search=nonce"):

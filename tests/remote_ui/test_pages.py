@@ -222,6 +222,9 @@ def test_after_a_request_the_page_shows_what_to_do(bench, key, use: str, on: boo
     if shown == "why":
         causes = {"failure-2": "Transaction not permitted", "none": "No connection to the SCEP server"}
         assert causes[answer] in admin.words
+        assert re.search(
+            r'class="refusal" role="status" data-notice="request.failed">The request has failed: Comm', page
+        )
     if shown == "function-off":
         admin.post(url("functions"), {"use": "TLS", "turn": "on"})
         assert here.printer.functions_in_use()["TLS"] == key["name"], "as the page says, without a restart"

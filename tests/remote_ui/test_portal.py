@@ -107,6 +107,8 @@ def test_others_than_the_administrator_get_no_message(bench, key) -> None:
     assert "failed" in messages(admin)
     user.log_in("user", "")
     assert messages(user) == {}
+    assert "Only the administrator sees messages." in user.words
+    assert "There are no messages." not in user.words
 
 
 def test_paper_and_toner_are_said_to_be_drawn(bench) -> None:

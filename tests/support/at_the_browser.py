@@ -37,6 +37,7 @@ class Person:
 
     def press(self, key: str) -> None:
         self.page.get_by_role("button", name=self.words.text(key), exact=True).click()
+        self.page.wait_for_load_state()
 
     def fill(self, key: str, text: object) -> None:
         self.page.get_by_label(self.words.text(key), exact=True).fill(str(text))
