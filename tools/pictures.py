@@ -107,7 +107,8 @@ def take(page: Any, name: str) -> None:
 def keep(picture: bytes, name: str) -> None:
     """A picture as a file, in few colours so that it is small."""
     image = Image.open(io.BytesIO(picture)).convert("RGB")
-    image.quantize(128, dither=Image.Dither.NONE).save(FOLDER / f"{name}.png", optimize=True)
+    few = image.quantize(128, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)  # keeps a colour that is rare
+    few.save(FOLDER / f"{name}.png", optimize=True)
 
 
 def walk(page: Any, ca_url: str) -> None:
