@@ -36,7 +36,7 @@ def judged(session: Client, *names: str) -> dict[str, CheckResult]:
         (Proof(""), WAYS[0]),
         (Proof("", ca={"renewal_challenge": True}), WAYS[1]),
         (Proof("", profile="step-ca"), WAYS[1]),
-        (Proof("", answer="{failure: badRequest}", when="type: RenewalReq"), WAYS[2]),
+        (Proof("", answer="{failure: 2}", when="type: RenewalReq"), WAYS[2]),
     ],
     ids=["without", "with", "step-ca", "old"],
 )
@@ -124,7 +124,7 @@ def test_a_grant_to_a_stranger_needs_no_control_and_a_refusal_does(
 
 
 def test_a_pkcsreq_of_the_old_way_is_the_way_where_no_other_is() -> None:
-    old_way = Proof("", answer="{failure: badRequest}", when="type: RenewalReq", defects=("renews-by-pkcs-req",))
+    old_way = Proof("", answer="{failure: 2}", when="type: RenewalReq", defects=("renews-by-pkcs-req",))
     with bench(old_way) as session:
         assert renewals(session).way is WAYS[2]
         assert judged(session, "renewal-by-stranger")["renewal-by-stranger"].verdict is CheckVerdict.FAIL
