@@ -7,7 +7,7 @@ import json
 import sys
 from dataclasses import asdict, dataclass
 
-from benchmarks import beside, codec, enrolment, fleet, hostile, imports, memory, overnight, year
+from benchmarks import beside, codec, enrolment, exploring, fleet, hostile, imports, memory, overnight, year
 
 ROUNDS = 5
 """Of a comparison with another server."""
@@ -36,6 +36,7 @@ def main() -> int:
         metavar="PRINTERS",
         help="only the engine of mfp-sim fleet, beside SimPy (pip install -e '.[bench]'), and up to so many printers",
     )
+    what.add_argument("--explore", action="store_true", help="only mfp-sim explore: cases per second, cost of rules")
     what.add_argument(
         "--memory",
         nargs="?",
@@ -65,6 +66,8 @@ def main() -> int:
         return _codec(options.rounds)
     if options.overnight:
         return _overnight()
+    if options.explore:
+        return _explore()
     if options.fleet is not None:
         return _fleet(options.fleet)
     if options.memory is not None:
@@ -97,6 +100,14 @@ def _beside(count: int, *, as_json: bool) -> int:
         for name, t in zip(row.names, row.tallies, strict=True):
             told = f"{t.asked} asked, {t.refused} refused, {t.failed} failed, {t.twice} serial numbers given twice"
             print(f"{row.what:28} {name:22} {told}")
+    return 0 if fine else 1
+
+
+def _explore() -> int:
+    speed = exploring.measure()
+    fine = speed.watched <= 3
+    print(f"{speed.per_second:.0f} cases per second on one core; a trace has {speed.events:.0f} events (median)")
+    print(f"a watched run / the run alone: {speed.watched:.2f}  limit 3.00  {'ok' if fine else 'OVER'}")
     return 0 if fine else 1
 
 
