@@ -8,44 +8,51 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import os
 import signal
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Executor
 from pathlib import Path
 
 from mfp_sim.device.printer_profile import PROFILES
 from mfp_sim.exploration.comparing import COMPARISONS
-from mfp_sim.exploration.drawing import Space, scenario_of
-from mfp_sim.exploration.result import ExploreResult, FoundFailure, merged, sentence_of
-from mfp_sim.exploration.running import carried_out
-from mfp_sim.exploration.search import Found, Search, document_of, forget_other
+from mfp_sim.exploration.drawing import Document, Space
+from mfp_sim.exploration.result import ExploreResult, FoundFailure, merged, read_result, sentence_of
+from mfp_sim.exploration.running import NO_CRASH
+from mfp_sim.exploration.search import ROUND, Found, Search, forget_other, run_again
 from mfp_sim.exploration.shrinking import reason_of
 from mfp_sim.exploration.sometimes import SOMETIMES
 from mfp_sim.exploration.writing import as_yaml
 from mfp_sim.report.console import Console
-from mfp_sim.report.writing import ready, write
+from mfp_sim.report.writing import write
 from mfp_sim.scenario.always.rules import ALWAYS
+from mfp_sim.scenario.always.watching import Violation
 from mfp_sim.scenario.collection import SUFFIX
-from mfp_sim.scenario.runner import one_freeze
 from mfp_sim.shared.documents import did_you_mean
-from mfp_sim.shared.documents.json_values import read_json
 from mfp_sim.shared.documents.records import record_of
-from mfp_sim.shared.errors import UsageError
+from mfp_sim.shared.errors import MfpSimError, UsageError
 from mfp_sim.shared.simtime import SystemClock
+from mfp_sim.shared.stopping import ended_as_interrupted
 from mfp_sim.shared.visible import one_line
 
 __all__ = ["explore"]
 
+_INTERRUPTED = 130
+"""The exit code of a search that Ctrl-C or SIGTERM ended before it found a failure."""
+_NOTHING = 5
+"""The exit code if no case was run."""
 _MOST_FAILURES = 10
 
 
 def explore(options: argparse.Namespace) -> int:
-    """The verb; returns the exit code: 1 if a rule did not hold.
+    """The verb; returns the exit code: 1 if a rule did not hold, 130 if the search was interrupted before that.
 
     Raises:
         UsageError, DocumentError: see `mfp_sim.shared.errors`.
     """
+    _refuse_without_effect(options)
     if options.url is not None:
         from mfp_sim.cli.explore_server import explore_server  # noqa: PLC0415 - the other search needs no server
 
@@ -58,32 +65,85 @@ def explore(options: argparse.Namespace) -> int:
             raise UsageError(f"there is no printer model {model!r}", remedy=did_you_mean(model, PROFILES))
     space = Space(options.printers, tuple(options.profile or ()))
     if options.replay is not None:
-        return _replay(options.replay, space, console)
+        return _replay(options.replay, space, console, as_json=options.json)
+    interrupted = False
     if options.merge:
-        result = merged([_read(file) for file in options.merge])
+        result = merged([read_result(file) for file in options.merge])
+        _make(options.out)
     else:
-        result = _searched(options, space, Console(sys.stderr))
-    if options.out is not None:
-        ready(options.out)
-        write(options.out / "explore.json", json.dumps(record_of(ExploreResult).write(result), indent=1) + "\n")
-        for number, failed in enumerate(result.failures, 1):
-            write(options.out / f"{number}-{failed.rule}{SUFFIX}", failed.scenario)
+        _make(options.out)  # before the search, so that none is wasted if that fails
+        with ended_as_interrupted():
+            result, interrupted = _searched(options, space, Console(sys.stderr))
     _summary(console, result, options.out)
     if options.json:
         print(json.dumps(record_of(ExploreResult).write(result)))
-    return 1 if result.failures else 0
+    if options.out is not None:
+        _write(result, options.out)
+    if result.failures:
+        return 1
+    if interrupted:
+        return _INTERRUPTED
+    return 0 if result.cases else _NOTHING
 
 
-def _read(file: Path) -> ExploreResult:
+def _write(result: ExploreResult, directory: Path) -> None:
     try:
-        text = file.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"cannot read {file}: {error}") from None
+        write(directory / "explore.json", json.dumps(record_of(ExploreResult).write(result), indent=1) + "\n")
+        for number, failed in enumerate(result.failures, 1):
+            write(directory / _file(number, failed), failed.scenario)
+    except OSError as error:
+        raise MfpSimError(f"cannot write {error.filename}: {error.strerror}") from None
+
+
+def _file(number: int, failed: FoundFailure) -> str:
+    return f"{number}-{failed.rule}{SUFFIX}"
+
+
+_SEARCH = {"first": "--first", "jobs": "--jobs", "printers": "--printers", "profile": "--profile",
+           "against": "--against", "shard": "--shard"}  # fmt: skip
+_LIMITS = {"seeds": "--seeds", "time": "--time"}
+_SERVER = {"budget": "--budget", "keep_going": "--keep-going", "i_may_search_this_server": "--i-may-search-this-server",
+           "subject_prefix": "--subject-prefix", "rate": "--rate", "timeout": "--timeout", "challenge": "--challenge",
+           "challenge_file": "--challenge-file", "challenge_env": "--challenge-env"}  # fmt: skip
+_WITHOUT_EFFECT: Mapping[str, tuple[str, Mapping[str, str]]] = {
+    "list": ("--list", {**_LIMITS, **_SEARCH, **_SERVER, "seed": "--seed", "out": "--out", "url": "--ca",
+                        "replay": "--replay", "merge": "--merge"}),
+    "url": ("--ca", {**_SEARCH, "replay": "--replay", "merge": "--merge"}),
+    "replay": ("--replay", {**_LIMITS, "first": "--first", "jobs": "--jobs", "against": "--against", "shard": "--shard",
+                            "seed": "--seed", "out": "--out", "merge": "--merge", **_SERVER}),
+    "merge": ("--merge", {**_LIMITS, **_SEARCH, **_SERVER, "seed": "--seed"}),
+}  # fmt: skip
+"""The options that have no effect together with an option, by their names in the namespace. Without the option, those
+of ``_SERVER`` have none."""
+
+
+def _refuse_without_effect(options: argparse.Namespace) -> None:
+    """Refuse an option that would have no effect.
+
+    Raises:
+        UsageError: there is such an option, or the time is 0.
+    """
+
+    def given(name: str) -> bool:
+        return bool(getattr(options, name) != options.parser.get_default(name))
+
+    what = next((name for name in _WITHOUT_EFFECT if given(name)), None)
+    having, without = _WITHOUT_EFFECT[what] if what is not None else ("", _SERVER)
+    for name, option in without.items():
+        if given(name):
+            text = f"{option} has no effect with {having}" if having else f"{option} has no effect without --ca"
+            raise UsageError(text, remedy="leave it out" if having else "give --ca URL to search a server")
+    if options.time == 0:
+        raise UsageError("a search of 0 seconds has no case", remedy="give a longer --time")
+
+
+def _make(directory: Path | None) -> None:
+    if directory is None:
+        return
     try:
-        value = json.loads(text)
-    except ValueError as error:
-        raise UsageError(f"{file} is not JSON: {error}", remedy="give explore.json of a search") from None
-    return read_json(ExploreResult, value, str(file))
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot write into {directory}: {error.strerror}") from None
 
 
 # --- searching --------------------------------------------------------------------------------------------
@@ -98,73 +158,112 @@ def _pool(jobs: int) -> Iterator[Executor | None]:
     from concurrent.futures import ProcessPoolExecutor  # noqa: PLC0415 - one process needs no pool
     from multiprocessing import get_context  # noqa: PLC0415 - one process needs no pool
 
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_ignore_interrupts) as pool:
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_follow_the_parent) as pool:
+        heard = signal.signal(signal.SIGINT, signal.SIG_IGN)  # the processes inherit it while they start
+        try:
+            pool.submit(int)
+        finally:
+            signal.signal(signal.SIGINT, heard)
         try:
             yield pool
         finally:
             pool.shutdown(cancel_futures=True)
 
 
-def _ignore_interrupts() -> None:
-    """Ctrl-C at a terminal reaches all processes: only the parent reacts, and ends the workers."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _follow_the_parent() -> None:
+    """Let only the parent react to signals, which reach all processes of a terminal; end when it ends or is killed."""
+    from multiprocessing import parent_process  # noqa: PLC0415 - one process needs no pool
+
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if (number := getattr(signal, name, None)) is not None:
+            signal.signal(number, signal.SIG_IGN)
+    parent = parent_process()
+    assert parent is not None
+
+    def follow() -> None:
+        parent.join()
+        os._exit(_INTERRUPTED)
+
+    threading.Thread(target=follow, daemon=True).start()
 
 
-def _searched(options: argparse.Namespace, space: Space, progress: Console) -> ExploreResult:
-    """Search until the cases or the time are used up, or Ctrl-C ends the search."""
+def _searched(options: argparse.Namespace, space: Space, progress: Console) -> tuple[ExploreResult, bool]:
+    """Search until the cases or the time are used up, or Ctrl-C ends the search; also whether it was interrupted."""
     seed, shard = options.seed, options.shard
     clock, most = SystemClock(), options.seeds
     if most is None and options.time is None:
         most = 2000
     begun = clock.now()
-    stopped = False
+    interrupted = False
 
     def elapsed() -> float:
         return (clock.now() - begun).total_seconds()
 
-    # A shard is a search of its own, with a seed that no other shard has.
-    search: Search
     with _pool(options.jobs) as pool:
+        # A shard is a search with a seed that no other shard has.
         search = Search(seed * 1000 + shard[0] - 1 if shard else seed, space, pool, python=options.against)
+
+        def goes_on() -> bool:
+            """Whether another case is wanted. Cases come in the order of their numbers, so the result does not depend
+            on the number of processes."""
+            return (
+                len(search.found) < (1 if options.first else _MOST_FAILURES)
+                and (most is None or search.cases < most)
+                and (options.time is None or elapsed() < options.time)
+            )
+
         try:
-            while len(search.found) < _MOST_FAILURES:
-                left = None if most is None else most - search.cases
-                if (left is not None and left <= 0) or (options.time is not None and elapsed() >= options.time):
-                    break
-                for _ in search.round(left) if left is not None else search.round():
+            while goes_on():
+                for _ in search.round(ROUND if most is None else most - search.cases):
                     rate = f"{search.cases / max(elapsed(), 0.001):.0f} a second"
-                    said = (
-                        f"cases, {rate}, {sum(1 for n in SOMETIMES if search.reached[n])} of {len(SOMETIMES)} sometimes"
-                    )
-                    progress.progress(search.cases, most or search.cases, f"{said}, {len(search.found)} failures")
-                if options.first and search.found:
-                    break
+                    reached = f"{sum(1 for n in SOMETIMES if search.reached[n])} of {len(SOMETIMES)} sometimes"
+                    said = f"cases, {rate}, {reached}, {_count(len(search.found), 'failure')}"
+                    progress.progress(search.cases, most or search.cases, said)
+                    if not goes_on():
+                        break
         except KeyboardInterrupt:
-            stopped = True
+            interrupted = True
+    seconds = elapsed()
     progress.clear()
-    if stopped:
+    if interrupted:
         progress.line("interrupted: the result has the cases so far")
+    failures = []
     try:
-        failures = [_failed(found, search, progress) for found in search.found.values()]
+        for found in search.found.values():
+            try:
+                failures.append(_failed(found, search, progress))
+            except KeyboardInterrupt:
+                interrupted = True
+                failures += [_not_shrunk(other, search) for other in list(search.found.values())[len(failures) :]]
+                break
     finally:
         forget_other()
-    return ExploreResult(
+    result = ExploreResult(
         format=1,
         seed=str(search.seed),
         cases=search.cases,
-        seconds=elapsed(),
+        seconds=seconds,
         features=len(search.features),
         failures=tuple(failures),
         reached={name: search.reached[name] for name in sorted(search.reached)},
     )
+    return result, interrupted
 
 
 def _failed(found: Found, search: Search, progress: Console) -> FoundFailure:
     progress.progress(0, 1, f"shrinking {found.violation.rule}")
-    rule = found.violation.rule
     document, violation = search.small(found)
     progress.clear()
-    comments = [f"Found by mfp-sim explore: {one_line(violation.text, 200)}"]
+    return _as_failure(found, search, document, violation)
+
+
+def _not_shrunk(found: Found, search: Search) -> FoundFailure:
+    return _as_failure(found, search, found.document, found.violation, "Not shrunk: the search was interrupted.")
+
+
+def _as_failure(found: Found, search: Search, document: Document, violation: Violation, *more: str) -> FoundFailure:
+    rule = violation.rule
+    comments = [f"Found by mfp-sim explore: {one_line(violation.text, 200)}", *more]
     if rule in COMPARISONS:
         comments.append("No expectation can say this; it needs two runs.")
     scenario = as_yaml({**document, "name": f"explored-{rule}", "why": sentence_of(rule)}, tuple(comments))
@@ -172,16 +271,18 @@ def _failed(found: Found, search: Search, progress: Console) -> FoundFailure:
     return FoundFailure(rule, violation.text, found.token, found.cases, times, scenario)
 
 
-def _replay(case: str, space: Space, console: Console) -> int:
-    document = document_of(case, space)
-    scenario = scenario_of(document)
-    assert scenario is not None
-    with one_freeze():
-        violations = carried_out(scenario).violations
-    console.line(as_yaml(document, (f"Case {case} of mfp-sim explore",)).rstrip())
+def _replay(case: str, space: Space, console: Console, *, as_json: bool) -> int:
+    """Run one case again, also for the rules about two runs."""
+    document, violations = run_again(case, space)
+    scenario = as_yaml(document, (f"Case {case} of mfp-sim explore",))
+    console.line(scenario.rstrip())
     for violation in violations:
-        console.line(f"\nstep {violation.step}: {violation.rule}: {violation.text}")
-    console.line("" if violations else "\nevery rule held")
+        console.line(f"\nstep {violation.step}: {violation.rule}: {one_line(violation.text)}")
+    if not violations:
+        console.line("\nevery rule held")
+    if as_json:
+        broken = [{"rule": one.rule, "text": one.text, "step": one.step} for one in violations]
+        print(json.dumps({"case": case, "scenario": scenario, "violations": broken}))
     return 1 if violations else 0
 
 
@@ -189,39 +290,48 @@ def _replay(case: str, space: Space, console: Console) -> int:
 
 
 def _list(as_json: bool) -> int:
-    always = {name: rule.sentence for name, rule in ALWAYS.items()}
-    sometimes = {name: one.sentence for name, one in SOMETIMES.items()}
+    tables = {
+        "always": ("Rules that always hold", (*ALWAYS, NO_CRASH)),
+        "two_runs": ("Rules about two runs", tuple(COMPARISONS)),
+        "sometimes": ("Properties that hold sometimes", tuple(SOMETIMES)),
+    }
     if as_json:
-        print(json.dumps({"always": always, "sometimes": sometimes}))
+        print(json.dumps({key: {name: sentence_of(name) for name in names} for key, (_, names) in tables.items()}))
         return 0
-    for title, table in (("Rules that always hold", always), ("Properties that hold sometimes", sometimes)):
+    for title, names in tables.values():
         print(f"{title}:")
-        width = max(map(len, table))
-        for name, sentence in table.items():
-            print(f"  {name:{width}}  {sentence}")
+        width = max(map(len, names))
+        for name in names:
+            print(f"  {name:{width}}  {sentence_of(name)}")
     return 0
 
 
 def _summary(console: Console, result: ExploreResult, out: Path | None) -> None:
     for number, failed in enumerate(result.failures, 1):
         console.line(f"\nFAIL  {failed.rule}: {sentence_of(failed.rule)}")
-        console.line(f"      {failed.text}")
-        console.line(
-            f"      case {failed.case}, after {failed.cases} cases; {failed.times} cases failed for this reason"
-        )
+        console.line(f"      {one_line(failed.text)}")
+        first = f"case {failed.case}, after {_count(failed.cases, 'case')}"
+        console.line(f"      {first}; {_count(failed.times, 'case')} failed for this reason")
         if out is not None:
-            console.line(f"      {out / f'{number}-{failed.rule}{SUFFIX}'}")
+            console.line(f"      {out / _file(number, failed)}")
         else:
             for line in failed.scenario.splitlines():
                 console.line(f"        {line}")
+    if not result.cases:
+        console.line("\nno case was run")
+        return
     rate = result.cases / result.seconds if result.seconds else 0.0
     reached = len(SOMETIMES) - len(result.missed)
     if result.missed:
         shown = ", ".join(result.missed[:8])
         more = f" and {len(result.missed) - 8} more" if len(result.missed) > 8 else ""
         console.line(f"\nnever reached: {shown}{more}")
-    outcome = "every rule held" if not result.failures else f"{len(result.failures)} rules did not hold"
+    outcome = _count(len(result.failures), "failure") if result.failures else "every rule held"
     console.line(
-        f"\n{outcome} in {result.cases} cases ({result.seconds:.0f} s, {rate:.0f} a second); "
+        f"\n{outcome} in {_count(result.cases, 'case')} ({result.seconds:.0f} s, {rate:.0f} a second); "
         f"{reached} of {len(SOMETIMES)} sometimes properties came true; seed {result.seed}"
     )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

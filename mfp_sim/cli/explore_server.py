@@ -18,13 +18,15 @@ from mfp_sim.report.writing import ready, write
 from mfp_sim.shared.reaching import reach_of
 from mfp_sim.shared.scep.url import Url
 from mfp_sim.shared.simtime import GeneratedKeys, KeysAhead, SystemClock
+from mfp_sim.shared.stopping import ended_as_interrupted
 from mfp_sim.transport import SocketClient
 
 __all__ = ["explore_server"]
 
 
 def explore_server(options: argparse.Namespace) -> int:
-    """The search; returns the exit code: 6 for a breach of security, 1 for another failure, 3 if nothing was proved.
+    """The search; returns the exit code: 6 for a breach of security, 1 for another failure, 3 if nothing was proved,
+    130 if it was interrupted before a failure.
 
     Raises:
         UsageError: the server is on another machine, or an option does not fit.
@@ -38,7 +40,9 @@ def explore_server(options: argparse.Namespace) -> int:
     )
     clock, reach = SystemClock(), reach_of(options)
     progress = Console(sys.stderr)
-    with KeysAhead(GeneratedKeys()) as keys:
+    if options.out is not None:
+        ready(options.out)  # before the search, so that none is wasted if that fails
+    with ended_as_interrupted(), KeysAhead(GeneratedKeys()) as keys:
         session = session_of(options, clock, reach, SocketClient(clock, reach), keys)
         result = search_server(
             session,
@@ -50,7 +54,6 @@ def explore_server(options: argparse.Namespace) -> int:
         )
     progress.clear()
     if options.out is not None:
-        ready(options.out)
         write(options.out / "explore.json", json.dumps(result.to_json(), indent=1) + "\n")
     if options.json:
         print(json.dumps(result.to_json()))
@@ -60,6 +63,8 @@ def explore_server(options: argparse.Namespace) -> int:
             console.line(line)
     if result.insecure:
         return 6
+    if result.interrupted and result.worst is not CheckVerdict.FAIL:
+        return 130
     if result.worst is CheckVerdict.INCONCLUSIVE:
         return 3
     return 1 if result.worst is CheckVerdict.FAIL else 0

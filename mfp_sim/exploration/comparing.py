@@ -16,7 +16,7 @@ from mfp_sim.run_trace import TraceEvent, compare
 from mfp_sim.scenario.always.watching import Violation
 from mfp_sim.shared.documents import duration
 
-__all__ = ["COMPARISONS", "compared"]
+__all__ = ["COMPARISONS", "Comparison", "compared"]
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from mfp_sim.scenario.runner import one_freeze
 from mfp_sim.shared.errors import UsageError
 from mfp_sim.shared.simtime import Entropy
 
-__all__ = ["Found", "Search", "document_of", "forget_other"]
+__all__ = ["ROUND", "Found", "Search", "document_of", "forget_other", "run_again"]
 
 ROUND = 96
 """The number of cases that are drawn together."""
@@ -48,10 +48,7 @@ class CaseResult:
 
 @dataclass(frozen=True)
 class Found:
-    """A failure: the case that first had it, and the small case made from it.
-
-    ``cases`` and ``seconds`` say when it was found; ``times`` how many cases failed for this reason.
-    """
+    """A failure, and the case that first had it; ``cases`` is the number of cases until then."""
 
     violation: Violation
     token: str
@@ -95,6 +92,19 @@ def document_of(token: str, space: Space) -> Document:
         document = _made(_Plan(int(seed), int(number), "", document, space))
     assert document is not None
     return document
+
+
+def run_again(token: str, space: Space) -> tuple[Document, tuple[Violation, ...]]:
+    """The document of a case by its name, and what violates a rule, also one about two runs.
+
+    Raises:
+        UsageError: it is not the name of a case.
+    """
+    document = document_of(token, space)
+    with one_freeze():
+        outcome = _outcome(document, compare=True, other=None)
+    assert outcome is not None, "only documents that the loader accepts are drawn"
+    return document, outcome.violations
 
 
 def run_cases(plans: Sequence[_Plan]) -> list[CaseResult]:

@@ -29,7 +29,7 @@ from mfp_sim.scenario.always.watching import Course, Happening
 from mfp_sim.scenario.expectations import DETAILS
 from mfp_sim.shared.errors import Reason
 
-__all__ = ["SOMETIMES"]
+__all__ = ["SOMETIMES", "SometimesProperty"]
 
 
 @dataclass(frozen=True)

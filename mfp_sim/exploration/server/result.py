@@ -15,8 +15,9 @@ from mfp_sim.exploration.server.history import HistoryEntry
 from mfp_sim.exploration.server.rules import RULES, ServerRule
 from mfp_sim.shared.visible import one_line
 
-__all__ = ["FailingHistory", "ServerResult"]
+__all__ = ["INTERRUPTED", "FailingHistory", "ServerResult"]
 
+INTERRUPTED = "interrupted"
 _Mask = Callable[[str], str]
 
 
@@ -130,10 +131,15 @@ class ServerResult:
         return any(one.rule.breach and one.severity is CheckVerdict.FAIL for one in self.failures)
 
     @property
+    def interrupted(self) -> bool:
+        """Whether Ctrl-C or SIGTERM ended the search."""
+        return self.ended == INTERRUPTED
+
+    @property
     def worst(self) -> CheckVerdict:
-        """The worst verdict. Without a failure it is PASS, or INCONCLUSIVE if a right request was not granted at the
-        beginning or at the end."""
-        kept = CheckVerdict.PASS if self.held and self.last is None else CheckVerdict.INCONCLUSIVE
+        """The worst verdict. Without a failure it is PASS, or INCONCLUSIVE if no case was run, or a right request was
+        not granted at the beginning or at the end."""
+        kept = CheckVerdict.PASS if self.held and self.cases and self.last is None else CheckVerdict.INCONCLUSIVE
         return max((one.severity for one in self.failures), default=kept)
 
     def lines(self) -> Iterator[str]:

@@ -20,7 +20,7 @@ from mfp_sim.conformance.renewals import renewals
 from mfp_sim.exploration.server.acts import Abilities, certificates_of, draw_case, lookup_order
 from mfp_sim.exploration.server.case import CaseRun, losing
 from mfp_sim.exploration.server.history import HistoryEntry, ServerAct, together
-from mfp_sim.exploration.server.result import FailingHistory, ServerResult
+from mfp_sim.exploration.server.result import INTERRUPTED, FailingHistory, ServerResult
 from mfp_sim.exploration.server.rules import ALIVE, RULES, SERIALS, Judgement, judged
 from mfp_sim.exploration.server.shrinking import needed, races, smaller
 from mfp_sim.shared.errors import MfpSimError
@@ -130,7 +130,7 @@ class _Search:
                 ended = self._limit() or self._one()
             last = self._last()
         except KeyboardInterrupt:  # the certificates that were made so far must be listed
-            ended = "interrupted"
+            ended = INTERRUPTED
         return self._result(ended, held=True, last=last)
 
     def _last(self) -> str | None:
