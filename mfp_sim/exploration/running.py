@@ -36,14 +36,15 @@ from mfp_sim.shared.errors import MfpSimError
 __all__ = ["NO_CRASH", "CaseOutcome", "carried_out", "observed"]
 
 NO_CRASH = "no-crash"
-"""The rule that no step ends in an internal error, and that time does not stand still."""
+"""The rule that no step ends in an internal error, and that every case ends."""
 
 
 @dataclass(frozen=True)
 class CaseOutcome:
     """The result of one case. ``reached`` are the *sometimes* properties that came true; ``features`` are abstract
     states and edges of the run; ``missing`` counts the premises that did not come true; ``seen`` is what the run shows
-    from outside; ``refused`` gives the reason of each step, by its number, that the printer refused."""
+    from outside; ``refused`` gives the reason of each step, by its number, that the printer refused. ``endless``: the
+    case used all its CPU time, and what it reached is not known."""
 
     violations: tuple[Violation, ...]
     reached: frozenset[str]
@@ -52,14 +53,18 @@ class CaseOutcome:
     missing: int
     seen: Mapping[str, object]
     refused: Mapping[int, str] = field(default_factory=dict)
+    endless: bool = False
 
 
 _LONGEST = 60.0
 """Seconds of CPU time after which a case counts as endless."""
+_AGAIN = 1.0
+"""Seconds of CPU time after which it is ended again, if something went on after the first time."""
 
 
-class _EndlessCase(Exception):
-    """A case used more CPU time than any case needs."""
+class _EndlessCase(BaseException):
+    """A case used more CPU time than any case needs. It is not an `Exception`, which the product turns into an error of
+    a request and goes on."""
 
 
 @contextlib.contextmanager
@@ -73,7 +78,7 @@ def _limited() -> Iterator[None]:
         raise _EndlessCase(f"the case did not end within {_LONGEST:g} s of CPU time")
 
     before = signal.signal(signal.SIGVTALRM, ring)
-    signal.setitimer(signal.ITIMER_VIRTUAL, _LONGEST)
+    signal.setitimer(signal.ITIMER_VIRTUAL, _LONGEST, _AGAIN)
     try:
         yield
     finally:
@@ -83,6 +88,17 @@ def _limited() -> Iterator[None]:
 
 def carried_out(scenario: Scenario, *, seed: int = 1) -> CaseOutcome:
     """Run a scenario, watched for every rule."""
+    try:
+        with _limited():
+            return _carried_out(scenario, seed)
+    except _EndlessCase as endless:
+        text = str(endless)
+        broken = (Violation(NO_CRASH, text, len(scenario.steps)),)
+        seen = {"events": [], "error": text}
+        return CaseOutcome(broken, frozenset(), frozenset(), (), 0, seen, endless=True)
+
+
+def _carried_out(scenario: Scenario, seed: int) -> CaseOutcome:
     try:
         world = build(scenario, seed=seed, rules=ALWAYS)
     except MfpSimError:
@@ -94,8 +110,7 @@ def carried_out(scenario: Scenario, *, seed: int = 1) -> CaseOutcome:
         )
     records: list[StepRecord] = []
     with frozen(world):
-        with _limited():
-            crashed = _steps(scenario, world, records)
+        crashed = _steps(scenario, world, records)
         assert world.watch is not None
         course = world.watch.course
         violations = [*crashed, *world.watch.violations()]

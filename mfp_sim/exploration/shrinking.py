@@ -19,6 +19,8 @@ __all__ = ["FailureReason", "expecting", "reason_of", "shrunk"]
 FailureReason = tuple[str, str]
 Path = tuple[str | int, ...]
 _MOST_RUNS = 1500
+_ENDLESS_RUNS = 150
+"""As many runs as this counts one that does not end, since it takes a minute."""
 _NEEDED = {("format",), ("name",), ("why",), ("clock",), ("steps",)}
 _SIMPLER: Mapping[object, Sequence[object]] = {
     "clock": ("2026-03-02T08:00:00+01:00",),
@@ -84,13 +86,15 @@ class _Shrinker:
         return document, violation
 
     def _failing(self, document: Document) -> tuple[Document, Violation] | None:
-        """The document cut after the step of its failure, and the failure; None if it does not fail for the reason."""
+        """The document and its failure; None if it does not fail for the reason, or if no run is left."""
         if self._left <= 0:
             return None
         self._left -= 1
         outcome = self._run_case(document)
         if outcome is None:
             return None
+        if outcome.endless:
+            self._left -= _ENDLESS_RUNS
         for violation in outcome.violations:
             if reason_of(violation) == self._reason:
                 self._missing = outcome.missing

@@ -10,13 +10,17 @@ import pytest
 
 from mfp_sim.device import polling
 from mfp_sim.device.current_request import Requests
+from mfp_sim.events import Undone
+from mfp_sim.exploration import running
 from mfp_sim.exploration.comparing import COMPARISONS, compared
-from mfp_sim.exploration.drawing import Space, changed, drawn, scenario_of
-from mfp_sim.exploration.running import NO_CRASH, carried_out
+from mfp_sim.exploration.drawing import Document, Space, changed, drawn, scenario_of
+from mfp_sim.exploration.running import NO_CRASH, CaseOutcome, carried_out
 from mfp_sim.exploration.search import Search, document_of
 from mfp_sim.exploration.shrinking import reason_of, shrunk
 from mfp_sim.exploration.sometimes import SOMETIMES
 from mfp_sim.exploration.writing import as_yaml
+from mfp_sim.scenario import machine_steps, steps, world
+from mfp_sim.scenario.always.watching import Violation
 from mfp_sim.scenario.loader import read_text
 from mfp_sim.scenario.runner import run
 from mfp_sim.shared.errors import UsageError
@@ -147,6 +151,46 @@ def test_a_planted_bug_is_found_and_made_small(name: str, monkeypatch: pytest.Mo
     assert {failure.path for failure in again} == locked
 
 
+def _never_ends(patch: Patch) -> None:
+    """A loop that ignores every error; it does end, so that the test fails rather than hangs."""
+
+    def begin_manual(_self, _key):  # type: ignore[no-untyped-def]
+        for _ in range(1000):
+            try:
+                for _ in range(100_000):
+                    pass
+            except Exception:  # noqa: BLE001 - the bug
+                pass
+
+    patch(Requests, "begin_manual", begin_manual)
+
+
+def test_a_case_that_does_not_end_is_ended_and_made_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    _never_ends(monkeypatch.setattr)
+    monkeypatch.setattr(running, "_LONGEST", 0.5)
+    document = {
+        "format": 1, "name": "x", "why": "y", "clock": "2026-03-02T08:00:00+01:00",
+        "steps": [*({"advance": f"{n}s"} for n in range(1, 30)),
+                  {"request": {"name": "tls", "common_name": "192.0.2.10", "use": "None"}},
+                  {"expect": {"always": "all"}}],
+    }  # fmt: skip
+    scenario = scenario_of(document)
+    assert scenario is not None
+    (violation,) = carried_out(scenario).violations
+    assert (violation.rule, violation.text) == (NO_CRASH, "the case did not end within 0.5 s of CPU time")
+    runs: list[CaseOutcome] = []
+
+    def counted(smaller: Document) -> CaseOutcome | None:
+        found = scenario_of(smaller)
+        if found is None:
+            return None
+        runs.append(carried_out(found))
+        return runs[-1]
+
+    shrunk(document, reason_of(violation), counted)
+    assert 1 < sum(one.endless for one in runs) <= 10  # each of them takes a minute in a real search
+
+
 def test_what_cannot_be_made_smaller_stays() -> None:
     document = {
         "format": 1, "name": "x", "why": "y", "clock": "2026-03-02T08:00:00+01:00",
@@ -156,15 +200,49 @@ def test_what_cannot_be_made_smaller_stays() -> None:
         shrunk(document, ("printer-sound", "x"))
 
 
-def test_every_comparison_can_fail(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A printer that counts its looks and its spans, and two runs that differ."""
-    document = document_of("1:3", Space())
-    scenario = scenario_of(document)
+COMPARED: Document = {
+    "format": 1, "name": "x", "why": "y", "clock": "2026-03-02T08:00:00+01:00",
+    "steps": [{"restart": None}, {"advance": "10m"}, {"expect": {"always": "all"}}],
+}  # fmt: skip
+
+
+def _noting(kind: type, patch: Patch, *, in_run: int = 1) -> None:
+    """A step that leaves something in the trace, from the given run on."""
+    act, build, runs = kind.act, world.build, []  # type: ignore[attr-defined]
+
+    def slip(self, world, role):  # type: ignore[no-untyped-def]
+        if len(runs) >= in_run:
+            world.recorder.record(Undone(error="a trace of a look"))
+        return act(self, world, role)
+
+    def counted(*words, **more):  # type: ignore[no-untyped-def]
+        runs.append(words)
+        return build(*words, **more)
+
+    patch(kind, "act", slip)
+    patch(running, "build", counted)
+
+
+@pytest.mark.parametrize(
+    ("kind", "in_run", "rules"),
+    [
+        (machine_steps.OpenScreen, 1, {"looking-changes-nothing"}),
+        (steps.Advance, 1, {"time-is-continuous"}),
+        (steps.Advance, 2, {"repeatable", "time-is-continuous", "looking-changes-nothing"}),
+    ],
+)
+def test_every_comparison_can_fail(kind: type, in_run: int, rules: set[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A printer that notes each look or each span, and one that does so from the second run on."""
+    assert {violation.rule for violation in _compared()} == set()
+    _noting(kind, monkeypatch.setattr, in_run=in_run)
+    assert {violation.rule for violation in _compared()} == rules
+    assert rules <= COMPARISONS.keys()
+
+
+def _compared() -> list[Violation]:
+    scenario = scenario_of(COMPARED)
     assert scenario is not None
-    outcome = carried_out(scenario)
-    assert compared(document, outcome) == []
-    lacking = type(outcome)(**{**vars(outcome), "events": outcome.events[:-1]})
-    assert {violation.rule for violation in compared(document, lacking)} == COMPARISONS.keys()
+    return compared(COMPARED, carried_out(scenario))
 
 
 def test_a_short_search_reaches_much_and_says_what_it_missed() -> None:
