@@ -314,7 +314,7 @@ BROKEN: Mapping[str, tuple[Callable[[Course], Course], str]] = {
         lambda c: replace(_without_script(c), ca=_like(ledger=c.ca.ledger, policy=_like(approval="manual"))),  # type: ignore[arg-type, union-attr]
         "before the operator had approved",
     ),
-    "decisions-final": (lambda c: _later_pending(_without_script(c)), "was granted, and PENDING later"),
+    "decisions-final": (lambda c: _later_pending(_without_script(c)), "got SUCCESS, and PENDING later"),
     "rules-counted": (
         lambda c: _event(c, type(next(o.event for o in c.happenings if o.event.kind == "mock.request")), 0, rule=1),
         "is for one request, and answered 2",
@@ -330,6 +330,114 @@ BROKEN: Mapping[str, tuple[Callable[[Course], Course], str]] = {
         "has another transactionID",
     ),
 }
+
+
+def _full(course: Course, last: Callable[[dict[str, Any]], dict[str, Any]], *, shifted: bool) -> Course:
+    """The course with a full history before and after its last commit; ``last`` changes the last row of the second.
+    ``shifted``: that row is new, and the oldest one fell out."""
+    *others, old, new = course.commits[SERIAL]
+    limit, row = course.printers[SERIAL].profile.history, new.state["history"][-1]
+    rows = [{**row, "key_name": f"k{number}"} for number in range(limit + 1)]
+    before, after = rows[:-1], [*rows[1:-1], last(rows[-1])] if shifted else [*rows[:-2], last(rows[-2])]
+    old = replace(old, state={**old.state, "history": before})
+    new = replace(new, state={**new.state, "history": after})
+    return replace(course, commits={SERIAL: (*others, old, new)})
+
+
+def _refused_then_granted(course: Course) -> Course:
+    granted = next(one for one in course.happenings if getattr(one.event, "decision", "").startswith("SUCCESS"))
+    assert isinstance(granted.event, MockRequest)
+    earlier = replace(granted, event=replace(granted.event, decision="FAILURE badRequest"))
+    return replace(course, happenings=(earlier, *course.happenings))
+
+
+def _rule_for(course: Course, operation: str) -> Course:
+    (rule,) = course.setting.ca.script
+    other = replace(rule, when=replace(rule.when, operation=operation, type=None, nth=None))
+    return replace(course, setting=replace(course.setting, ca=replace(course.setting.ca, script=(other,))))
+
+
+def _private_shown(course: Course, form: Callable[[bytes], object]) -> Course:
+    end = bytes.fromhex(course.commits[SERIAL][-1].state["keys"][0]["private"])[-60:]
+    return _printer(course, audit=(form(end),))
+
+
+STRICT: Mapping[str, tuple[str, Callable[[Course], Course], str]] = {
+    "a row of a full history is changed": (
+        "books-only-grow",
+        lambda c: _full(c, lambda row: {**row, "key_name": "another"}, shifted=False),
+        "finished rows were changed or removed",
+    ),
+    "a success without a key fills a full history": (
+        "outcome-stored",
+        lambda c: _full(c, lambda row: {**row, "state": "successful"}, shifted=True),
+        "1 successful rows were stored with 0 new keys",
+    ),
+    "no restart after a success in a full history": (
+        "restart-as-set",
+        lambda c: _full(c, lambda row: {**row, "state": "successful", "method": "automatic"}, shifted=True),
+        "the printer did not restart",
+    ),
+    "an adjustment of an hour": (
+        "schedule-kept",
+        lambda c: _commits(c, lambda s: s.update(planned="2026-05-01T09:00:00", due="2026-05-01T10:00:00+02:00")),
+        "the adjustment is 3600 seconds",
+    ),
+    "a refusal is taken back": ("decisions-final", lambda c: _refused_then_granted(_without_script(c)), "got FAILURE, and SUCCESS later"),
+    "a rule answers another operation": (
+        "rules-counted",
+        lambda c: _rule_for(c, "GetCACaps"),
+        "answered a PKCSReq, it is for GetCACaps",
+    ),
+    "a certificate for another key": (
+        "certificate-as-asked",
+        lambda c: _entry(c, 1, transaction_id=c.ca.ledger.entries[0].transaction_id),  # type: ignore[union-attr]
+        "is for another key than the request",
+    ),
+    "a certificate that is valid for a day more": (
+        "certificate-as-asked",
+        lambda c: replace(c, ca=_like(ledger=c.ca.ledger, policy=_like(validity=timedelta(days=364)))),  # type: ignore[arg-type, union-attr]
+        "the policy says 364 days",
+    ),
+    "a wrong reply to a printer with settings": (
+        "replies-right",
+        lambda c: _event(
+            replace(c, setting=replace(c.setting, printer=replace(c.setting.printer, settings={"key_limit": 3}))),
+            ExchangeReply, 2, message={"messageType": "CertRep", "transactionID": "X", "recipientNonce": "1"},
+        ),
+        "has another transactionID",
+    ),
+    "a reply whose status changed on its way": (
+        "replies-have-requests",
+        lambda c: _event(c, ExchangeReply, 2, status=503),
+        "has the status 503, the CA sent 200",
+    ),
+    "the printer's own detail after an error of HTTP": (
+        "rows-fit-replies",
+        lambda c: _event(_event(c, ExchangeReply, 2, status=503), StatusRowAdded, state="error", details="scep-error"),
+        "the status shows scep-error, the last reply means top-error-503",
+    ),
+    "the CA's challenge password in the trace": (
+        "no-secret",
+        lambda c: _event(
+            replace(c, setting=replace(c.setting, ca=replace(c.setting.ca, challenge='of "the CA"'))),
+            StatusRowAdded, diagnosis='it is of "the CA"',
+        ),
+        "contains a secret",
+    ),
+    "a private key on a screen, in hexadecimal": (
+        "no-secret", lambda c: _private_shown(c, bytes.hex), "a screen shows a secret"
+    ),
+    "a private key on a screen, as bytes": ("no-secret", lambda c: _private_shown(c, bytes), "a screen shows a secret"),
+}  # fmt: skip
+"""Deviations that a rule could miss by its own conditions."""
+
+
+@pytest.mark.parametrize("name", STRICT)
+def test_no_condition_of_a_rule_hides_a_deviation(name: str, course: Course) -> None:
+    rule, breaks, text = STRICT[name]
+    found = _broken(ALWAYS[rule], breaks(course))
+    assert any(text in one for one in found), found
 
 
 def test_each_rule_has_a_proof() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from itertools import pairwise
 from typing import Any
 
@@ -32,6 +32,8 @@ _BY_PEOPLE = {
     "import_bundle",
 }
 """The steps that only an administrator may do."""
+_AUDIT = 1000
+"""The most entries of the audit log."""
 
 
 # --- after each step --------------------------------------------------------------------------------------
@@ -219,23 +221,29 @@ def _books_grow(course: Course) -> Iterator[str]:
     """History and audit log only grow at their end; counters never decrease."""
     for serial, old, new in _pairs(course):
         limit = course.printers[serial].profile.history
-        before, after = old.state["history"], new.state["history"]
-        if not _continues(before, after, limit):
+        if _added(old.state["history"], new.state["history"], limit) is None:
             yield f"{serial}: finished rows were changed or removed"
-        if not _continues(old.state["audit"], new.state["audit"], 1000):
+        if _added(old.state["audit"], new.state["audit"], _AUDIT) is None:
             yield f"{serial}: entries of the audit log were changed or removed"
         for counter in ("next_id", "requests"):
             if new.state[counter] < old.state[counter]:
                 yield f"{serial}: the counter {counter} decreased"
 
 
-def _continues(before: Sequence[Any], after: Sequence[Any], limit: int) -> bool:
-    """Whether ``after`` is ``before`` with more entries at its end, cut to the newest ``limit``."""
-    for more in range(len(after) + 1):
-        kept = list(after[: len(after) - more])
-        if kept == (list(before)[-len(kept) :] if kept else []) and (len(kept) == len(before) or len(after) == limit):
-            return True
-    return False
+def _added(before: Sequence[Any], after: Sequence[Any], limit: int) -> Sequence[Any] | None:
+    """The entries that a commit added at the end; None if ``after`` is not ``before`` with more entries at its end, cut
+    to the newest ``limit``. A commit never replaces all entries."""
+    for kept in range(min(len(before), len(after)), 0 if before else -1, -1):
+        complete = kept == len(before) or len(after) == limit
+        if complete and list(after[:kept]) == list(before[len(before) - kept :]):
+            return after[kept:]
+    return None
+
+
+def _new_rows(course: Course, serial: str, old: StoredCommit, new: StoredCommit) -> Sequence[Any]:
+    """The rows that a commit added to the history; none if the history was changed, which `_books_grow` reports."""
+    limit = course.printers[serial].profile.history
+    return _added(old.state["history"], new.state["history"], limit) or ()
 
 
 def _polls_as_set(course: Course) -> Iterator[str]:
@@ -265,9 +273,7 @@ def _polls_as_set(course: Course) -> Iterator[str]:
 def _outcome_is_stored(course: Course) -> Iterator[str]:
     """A successful row comes with exactly one new key of its name; a row of an error with none."""
     for serial, old, new in _pairs(course):
-        if len(new.state["history"]) == len(old.state["history"]) == course.printers[serial].profile.history:
-            continue  # the oldest row fell out; _books_grow looks at these
-        rows = new.state["history"][len(old.state["history"]) :]
+        rows = _new_rows(course, serial, old, new)
         known = {key["id"] for key in old.state["keys"]}
         fresh = [key for key in new.state["keys"] if key["id"] not in known]
         won = [row for row in rows if row["state"] == "successful"]
@@ -300,11 +306,18 @@ def _schedule(course: Course) -> Iterator[str]:
                 yield f"{serial}: a request is planned {later} days after the start, every {days} days is set"
         due = state["due"]
         if due is not None:
-            local = datetime.fromisoformat(due).astimezone(course.printers[serial].zone)
+            zone = course.printers[serial].zone
+            local = datetime.fromisoformat(due).astimezone(zone)
             shift = (local.replace(tzinfo=None) - date).total_seconds()
             low, high = profile.adjustment_range if auto["adjust"] else (0, 0)
-            if not (low <= shift <= high or abs(shift) >= 1800):  # a clock change moves a time that does not exist
+            if not low <= shift <= high and not _clocks_change(date, zone):
                 yield f"{serial}: the adjustment is {shift:.0f} seconds"
+
+
+def _clocks_change(date: datetime, zone: tzinfo) -> bool:
+    """Whether the clocks change within a day of a local time: such a change moves a time that does not exist."""
+    offsets = {(date + timedelta(days=days)).replace(tzinfo=zone).utcoffset() for days in (-1, 1)}
+    return len(offsets) > 1
 
 
 def _nothing_unforeseen(course: Course) -> Iterator[str]:
@@ -318,7 +331,7 @@ def _nothing_unforeseen(course: Course) -> Iterator[str]:
 def _restarts(course: Course) -> Iterator[str]:
     """A success of an automatic request restarts the printer if the settings say so, and otherwise does not."""
     for serial, old, new in _pairs(course):
-        added = new.state["history"][len(old.state["history"]) :]
+        added = _new_rows(course, serial, old, new)
         if len(added) != 1 or added[0]["state"] != "successful":
             continue
         wanted = added[0]["method"] == "automatic" and new.state["auto"]["restart"]
