@@ -12,10 +12,11 @@ from datetime import timedelta
 from itertools import pairwise
 from typing import get_args
 
-from mfp_sim.client.stages import NEXT
+from mfp_sim.client.stages import NEXT, StageResult, State
 from mfp_sim.device.power import NAMES as POWER_POINTS
 from mfp_sim.events import (
     AuditNote,
+    Event,
     ExchangeCut,
     ExchangeLost,
     ExchangeReply,
@@ -59,12 +60,46 @@ def _power_at(point: str) -> Callable[[Course], bool]:
     return lambda course: _some(course, lambda one: isinstance(one.event, PowerFailed) and one.event.point == point)
 
 
-def _edge(first: str, then: str) -> Callable[[Course], bool]:
+def _closed(event: Event) -> bool:
+    return isinstance(event, ExchangeLost)
+
+
+def _decided(event: Event) -> bool:
+    return isinstance(event, ExchangeReply) and (event.message or {}).get("pkiStatus") in ("SUCCESS", "FAILURE")
+
+
+def _accepted(event: Event) -> bool:
+    return isinstance(event, ExchangeReply) and event.status == 200
+
+
+_RESULTS: Mapping[StageResult, Callable[[Event], bool]] = {
+    "taken": _accepted,
+    "closed": _closed,
+    "decided": _decided,
+    "changed-ca": lambda event: isinstance(event, ExchangeReply),
+}
+"""How the exchange ends that has a result."""
+
+
+def _edge(first: State, result: StageResult, then: State) -> Callable[[Course], bool]:
+    """A request of a stage ends with that result, and then its transaction goes on with the next stage."""
+
     def holds(course: Course) -> bool:
         for serial in course.printers:
-            sent = [one.event.operation for one in course.of(serial) if isinstance(one.event, ExchangeRequest)]
-            if (first, then) in pairwise(sent):
-                return True
+            asked: str | None = None
+            ended = False
+            for one in course.of(serial):
+                event = one.event
+                if isinstance(event, ExchangeRequest):
+                    if ended and event.operation == then.value:
+                        return True
+                    asked, ended = event.operation, False
+                elif isinstance(event, ExchangeReply | ExchangeLost):
+                    ended = asked == first.value and _RESULTS[result](event)
+                elif isinstance(event, StatusRowAdded):
+                    if ended and then is State.DONE:
+                        return True
+                    ended = False
         return False
 
     return holds
@@ -89,11 +124,16 @@ def _during_exchange(course: Course) -> Iterator[tuple[str, Happening]]:
 
 
 def _cut_while_the_clock_is_wrong(course: Course) -> bool:
-    clocks = [step for step in course.steps if step.kind == "printer_clock"]
-    return bool(clocks) and any(
-        operation == "PKCSReq" and isinstance(one.event, ExchangeCut) and one.time >= clocks[0].begun
+    return any(
+        operation == "PKCSReq" and isinstance(one.event, ExchangeCut) and _clock_is_wrong(course, one)
         for operation, one in _during_exchange(course)
     )
+
+
+def _clock_is_wrong(course: Course, one: Happening) -> bool:
+    """Whether the clock of a printer was wrong at the end of the last step before something happened to it."""
+    steps = [step for step in course.steps if step.ended <= one.time and one.printer in step.after]
+    return bool(steps) and steps[-1].after[one.printer].own_time != steps[-1].ended
 
 
 def _full_history(course: Course) -> bool:
@@ -122,8 +162,18 @@ def _lost_then_same(course: Course) -> bool:
 
 
 def _renewed(course: Course) -> bool:
-    entries = course.ca.ledger.entries if course.ca is not None else ()
-    return len({entry.certificate.spki for entry in entries if entry.installed}) > 1
+    for commits in course.commits.values():
+        for old, new in pairwise(commits):
+            known = {key["id"] for key in old.state["keys"]}
+            replaced = {_place(key) for key in old.state["keys"] if key["assigned"] and not key["default"]}
+            if any(_place(key) in replaced for key in new.state["keys"] if key["id"] not in known and key["assigned"]):
+                return True
+    return False
+
+
+def _place(key: Mapping[str, object]) -> tuple[object, object]:
+    """The use location of a stored key."""
+    return key["use"], key["policy"]
 
 
 def _orphan(course: Course) -> bool:
@@ -186,7 +236,7 @@ def _long_run(course: Course) -> bool:
 
 _DECLARED: Mapping[str, SometimesProperty] = {
     "cut-with-a-wrong-clock": SometimesProperty(
-        "The power fails between PKCSReq and CertRep after the clock was set wrong.", _cut_while_the_clock_is_wrong
+        "The power fails between PKCSReq and CertRep of a printer whose clock is wrong.", _cut_while_the_clock_is_wrong
     ),
     "cut-during-pkcsreq": SometimesProperty(
         "The power fails between PKCSReq and CertRep.",
@@ -199,7 +249,7 @@ _DECLARED: Mapping[str, SometimesProperty] = {
     "lost-and-asked-again": SometimesProperty(
         "A printer asks for the same transaction after a lost reply.", _lost_then_same
     ),
-    "renewed": SometimesProperty("A second key replaces the first.", _renewed),
+    "renewed": SometimesProperty("A new key replaces the enrolled key of a use location.", _renewed),
     "orphan": SometimesProperty("The CA has issued a certificate that no printer has.", _orphan),
     "old-key-deleted": SometimesProperty("A success deletes the old key.", _deleted_old),
     "request-waits": SometimesProperty(
@@ -208,7 +258,7 @@ _DECLARED: Mapping[str, SometimesProperty] = {
     "summer-time": SometimesProperty("Summer time begins or ends between two commits.", _summer_time),
     "third-poll": SometimesProperty("A printer books its third poll.", _polled(3)),
     "restart-while-pending": SometimesProperty(
-        "A printer is restarted while its request is in progress.", _restart_while_pending
+        "A printer is restarted or switched off while its request is in progress.", _restart_while_pending
     ),
     "import-with-timer": SometimesProperty("Settings are imported while the timer is on.", _import_while_planned),
     "two-months": SometimesProperty("A run lasts longer than 60 days.", _long_run),
@@ -240,8 +290,8 @@ SOMETIMES: Mapping[str, SometimesProperty] = {
     },
     **{
         f"stage-{state.value}-{result}": SometimesProperty(
-            f"{after.value if after.value != 'done' else 'The end'} follows {state.value} ({result}).",
-            _edge(state.value, after.value) if after.value != "done" else _detail("none"),
+            f"{after.value if after is not State.DONE else 'The end'} follows {state.value} ({result}).",
+            _edge(state, result, after),
         )
         for (state, result), after in NEXT.items()
     },
