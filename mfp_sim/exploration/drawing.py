@@ -66,7 +66,7 @@ class Draw:
 
 @dataclass(frozen=True)
 class Space:
-    """What may be drawn: at most ``printers`` at once, of these models (none: all)."""
+    """What may be drawn: at most ``printers`` at once, only of ``models`` (empty: of all)."""
 
     printers: int = 2
     models: tuple[str, ...] = ()
@@ -324,7 +324,7 @@ _OF_A_PRINTER = (*_PLAIN, "power_off", "power_on", "power_cut", "printer_clock",
                  "import_bundle")  # fmt: skip
 
 
-def _steps(draw: Draw, serials: Sequence[str]) -> list[Document]:
+def _steps(draw: Draw, serials: Sequence[str], space: Space) -> list[Document]:
     """One to four steps that belong together."""
     found = draw.weighted(_ORDINARY)(draw)
     serial = draw.one_of(serials)
@@ -332,6 +332,8 @@ def _steps(draw: Draw, serials: Sequence[str]) -> list[Document]:
         if draw.chance(10):
             serial = draw.one_of(serials)
         kind = next(iter(step))
+        if kind == "another_printer" and space.models:
+            step[kind]["profile"] = draw.one_of(space.models)
         if kind in _PLAIN and (role := draw.weighted(_ROLES)) != "administrator":
             step["as"] = role
         if kind in _OF_A_PRINTER and serial != serials[0]:
@@ -487,7 +489,7 @@ def _serials(document: Document) -> list[str]:
 
 
 def _whole(document: Document) -> Document:
-    """The document with the expectation that every rule held, and a rest for the printers before it."""
+    """The document with the expectation, at its end only, that every rule held."""
     steps = [step for step in document["steps"] if "expect" not in step]
     return {**document, "steps": [*steps, {"expect": {"always": "all"}}]}
 
@@ -505,22 +507,24 @@ def drawn(entropy: Entropy, space: Space) -> Document:
         }
         more = draw.weighted({0: 6, 1: 3, 2: 1})
         others = [{"serial": serial, "ip": f"192.0.2.{11 + n}"} for n, serial in enumerate(_SERIALS[1:][:more])]
+        if space.models:
+            others = [{**other, "profile": draw.one_of(space.models)} for other in others]
         if others[: space.printers - 1]:
             document["printers"] = others[: space.printers - 1]
         if ca := _ca(draw):
             document["ca"] = ca
         serials = _serials(document)
-        document["steps"] = [step for _ in range(draw.number(2, 7)) for step in _steps(draw, serials)]
+        document["steps"] = [step for _ in range(draw.number(2, 7)) for step in _steps(draw, serials, space)]
         document = _whole(document)
         if scenario_of(document) is not None:
             return document
     raise AssertionError("nothing that the loader accepts was drawn")
 
 
-def _insert(draw: Draw, document: Document, _: Space) -> None:
+def _insert(draw: Draw, document: Document, space: Space) -> None:
     steps = document["steps"]
     place = draw.number(0, len(steps) - 1)
-    steps[place:place] = _steps(draw, _serials(document))
+    steps[place:place] = _steps(draw, _serials(document), space)
 
 
 def _remove(draw: Draw, document: Document, _: Space) -> None:
@@ -536,8 +540,8 @@ def _repeat(draw: Draw, document: Document, _: Space) -> None:
     steps[place:place] = copy.deepcopy(steps[place : min(place + count, len(steps) - 1)])
 
 
-def _append(draw: Draw, document: Document, _: Space) -> None:
-    document["steps"][-1:-1] = _steps(draw, _serials(document))
+def _append(draw: Draw, document: Document, space: Space) -> None:
+    document["steps"][-1:-1] = _steps(draw, _serials(document), space)
 
 
 def _other_ca(draw: Draw, document: Document, _: Space) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -56,10 +57,17 @@ def test_what_is_not_the_name_of_a_case_is_refused(token: str) -> None:
 
 
 def test_only_the_models_and_printers_that_are_allowed_are_drawn() -> None:
-    for number in range(20):
-        document = drawn(Entropy(3).fork(str(number)), Space(printers=1, models=("canon-legacy",)))
-        assert document["printer"]["profile"] == "canon-legacy"
-        assert "printers" not in document
+    one, three = (Space(number, ("canon-legacy",)) for number in (1, 3))
+    assert all("printers" not in drawn(Entropy(3).fork(str(number)), one) for number in range(20))
+    cases = [drawn(Entropy(3).fork(str(number)), three) for number in range(150)]
+    for number in range(150):
+        cases.append(changed(cases[number], Entropy(4).fork(str(number)), three))
+    models: dict[str, set[str]] = defaultdict(set)
+    for case in cases:
+        models["printer"].add(case["printer"]["profile"])
+        models["printers"] |= {other["profile"] for other in case.get("printers", ())}
+        models["step"] |= {step["another_printer"]["profile"] for step in case["steps"] if "another_printer" in step}
+    assert models == {key: {"canon-legacy"} for key in ("printer", "printers", "step")}
 
 
 def test_a_changed_case_is_a_scenario_that_ends_with_the_rules() -> None:
