@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -357,6 +358,15 @@ def test_mistakes_on_the_command_line(words: list[str], said: str, capsys: pytes
 def test_mistakes_that_the_search_reports(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["explore", *words]) == 2
     assert said in capsys.readouterr().err
+
+
+def test_ctrl_c_at_the_terminal_does_not_reach_the_other_version() -> None:
+    reference = Reference(sys.executable)
+    try:
+        assert os.getpgid(reference._process.pid) != os.getpgid(0)
+        assert reference({"steps": []}) is None
+    finally:
+        reference.close()
 
 
 def test_an_interpreter_without_the_product_is_refused(tmp_path: Path) -> None:
