@@ -37,7 +37,7 @@ _LONGEST = 12
 
 @dataclass(frozen=True)
 class CaseResult:
-    """What came of a case: its name, document, failures, and what it reached."""
+    """The result of a case: its name, document and failures, and what it reached."""
 
     token: str
     document: Document = field(repr=False)
@@ -159,14 +159,16 @@ def _run(plan: _Plan, other: OtherVersion | None = None) -> CaseResult:
 
 
 def _saying_refusals(document: Document, refused: Mapping[int, str]) -> Document:
-    """The case with what the printer refuses said at each step, so that the scenario fails for its own reason only."""
+    """The case with ``refused`` at each step that the printer refuses, so that it fails for its own reason only."""
     steps = [{**step, "refused": refused[n]} if n in refused else step for n, step in enumerate(document["steps"], 1)]
-    told = {**document, "steps": steps}
-    return told if scenario_of(told) is not None else document
+    more = {**document, "steps": steps}
+    return more if scenario_of(more) is not None else document
 
 
 class Search:
-    """One search. `round` runs the next round of cases; the rest are its results so far.
+    """One search: `round` runs the next round of cases, and `small` shrinks a failure. ``found`` has the first failure
+    for each reason, ``times`` the number of cases that failed for it, ``reached`` the number of cases in which each
+    *sometimes* property came true, and ``features`` the number of cases that had each feature.
 
     Every case is compared with another version of the product: that of the interpreter ``python``, or ``other``.
     """
@@ -190,7 +192,10 @@ class Search:
         self._having: dict[str, list[int]] = {}
 
     def round(self, most: int = ROUND) -> Iterator[CaseResult]:
-        """Run a round of at most ``most`` cases, and note what each reached, in the order of their numbers."""
+        """Run a round of at most ``most`` cases, and note what each reached, in the order of their numbers.
+
+        A round that is left early has only noted the cases that it has yielded.
+        """
         plans = [self._plan(number) for number in range(self.cases, self.cases + min(most, ROUND))]
         chunks = [plans[first : first + _CHUNK] for first in range(0, len(plans), _CHUNK)]
         results = self._pool.map(run_cases, chunks) if self._pool is not None else map(self._here, chunks)
@@ -250,6 +255,5 @@ class Search:
                 if self.features[name] <= 20:
                     self._having.setdefault(name, []).append(len(self._corpus) - 1)
         for violation in result.violations:
-            reason = reason_of(violation)
-            self.times[reason] += 1
-            self.found.setdefault(reason, Found(violation, result.token, result.document, self.cases))
+            self.found.setdefault(reason_of(violation), Found(violation, result.token, result.document, self.cases))
+        self.times.update({reason_of(violation) for violation in result.violations})

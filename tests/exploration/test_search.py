@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from multiprocessing import get_context
 
 import pytest
@@ -199,6 +200,16 @@ def test_a_case_that_does_not_end_is_ended_and_made_small(monkeypatch: pytest.Mo
     assert 1 < sum(one.endless for one in runs) <= 10  # each of them takes a minute in a real search
 
 
+def test_a_case_that_fails_twice_for_a_reason_counts_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = tuple(Violation("printer-sound", f"{count} keys", 1) for count in (4, 5))
+    monkeypatch.setattr(
+        "mfp_sim.exploration.search.carried_out", lambda _: replace(carried_out(EMPTY), violations=broken)
+    )
+    search = Search(1, Space())
+    list(search.round(3))
+    assert search.times == {("printer-sound", "* keys"): 3}
+
+
 def test_what_cannot_be_made_smaller_stays() -> None:
     document = {
         "format": 1, "name": "x", "why": "y", "clock": "2026-03-02T08:00:00+01:00",
@@ -208,6 +219,13 @@ def test_what_cannot_be_made_smaller_stays() -> None:
         shrunk(document, ("printer-sound", "x"))
 
 
+EMPTY = read_text("""
+format: 1
+name: empty
+why: Nothing happens.
+clock: 2026-03-02T08:00:00+01:00
+steps: [{advance: 1s}, {expect: {always: all}}]
+""")[0]
 COMPARED: Document = {
     "format": 1, "name": "x", "why": "y", "clock": "2026-03-02T08:00:00+01:00",
     "steps": [{"restart": None}, {"advance": "10m"}, {"expect": {"always": "all"}}],
