@@ -24,15 +24,14 @@ from mfp_sim.exploration.running import NO_CRASH
 from mfp_sim.exploration.search import ROUND, Found, Search, forget_other, run_again
 from mfp_sim.exploration.shrinking import reason_of
 from mfp_sim.exploration.sometimes import SOMETIMES
-from mfp_sim.exploration.writing import as_yaml
+from mfp_sim.exploration.writing import as_yaml, write_result, write_text
 from mfp_sim.report.console import Console
-from mfp_sim.report.writing import write
 from mfp_sim.scenario.always.rules import ALWAYS
 from mfp_sim.scenario.always.watching import Violation
 from mfp_sim.scenario.collection import SUFFIX
 from mfp_sim.shared.documents import did_you_mean
 from mfp_sim.shared.documents.records import record_of
-from mfp_sim.shared.errors import MfpSimError, UsageError
+from mfp_sim.shared.errors import UsageError
 from mfp_sim.shared.simtime import SystemClock
 from mfp_sim.shared.stopping import ended_as_interrupted
 from mfp_sim.shared.visible import one_line
@@ -56,6 +55,7 @@ def explore(options: argparse.Namespace) -> int:
     if options.url is not None:
         from mfp_sim.cli.explore_server import explore_server  # noqa: PLC0415 - the other search needs no server
 
+        _make(options.out)
         return explore_server(options)
     console = Console(sys.stderr if options.json else sys.stdout)
     if options.list:
@@ -87,12 +87,9 @@ def explore(options: argparse.Namespace) -> int:
 
 
 def _write(result: ExploreResult, directory: Path) -> None:
-    try:
-        write(directory / "explore.json", json.dumps(record_of(ExploreResult).write(result), indent=1) + "\n")
-        for number, failed in enumerate(result.failures, 1):
-            write(directory / _file(number, failed), failed.scenario)
-    except OSError as error:
-        raise MfpSimError(f"cannot write {error.filename}: {error.strerror}") from None
+    write_result(directory / "explore.json", record_of(ExploreResult).write(result))
+    for number, failed in enumerate(result.failures, 1):
+        write_text(directory / _file(number, failed), failed.scenario)
 
 
 def _file(number: int, failed: FoundFailure) -> str:

@@ -12,9 +12,9 @@ import sys
 from mfp_sim.cli.conform import session_of
 from mfp_sim.conformance.model import CheckVerdict
 from mfp_sim.exploration.server.search import search_server
+from mfp_sim.exploration.writing import write_result
 from mfp_sim.load.job import refuse_strangers
 from mfp_sim.report.console import Console
-from mfp_sim.report.writing import ready, write
 from mfp_sim.shared.reaching import reach_of
 from mfp_sim.shared.scep.url import Url
 from mfp_sim.shared.simtime import GeneratedKeys, KeysAhead, SystemClock
@@ -40,8 +40,6 @@ def explore_server(options: argparse.Namespace) -> int:
     )
     clock, reach = SystemClock(), reach_of(options)
     progress = Console(sys.stderr)
-    if options.out is not None:
-        ready(options.out)  # before the search, so that none is wasted if that fails
     with ended_as_interrupted(), KeysAhead(GeneratedKeys()) as keys:
         session = session_of(options, clock, reach, SocketClient(clock, reach), keys)
         result = search_server(
@@ -53,14 +51,14 @@ def explore_server(options: argparse.Namespace) -> int:
             progress=lambda number, text: progress.progress(number, options.seeds or number, text),
         )
     progress.clear()
-    if options.out is not None:
-        write(options.out / "explore.json", json.dumps(result.to_json(), indent=1) + "\n")
     if options.json:
         print(json.dumps(result.to_json()))
     else:
         console = Console(sys.stdout)
         for line in result.lines():
             console.line(line)
+    if options.out is not None:
+        write_result(options.out / "explore.json", result.to_json())
     if result.insecure:
         return 6
     if result.interrupted and result.worst is not CheckVerdict.FAIL:

@@ -1,12 +1,17 @@
-"""Writes a case as a scenario file: one line for each section and each step."""
+"""Writes a case as a scenario file, with one line for each section and each step, and files of results."""
 
 from __future__ import annotations
+
+import json
+from pathlib import Path
 
 import yaml
 
 from mfp_sim.exploration.drawing import Document
+from mfp_sim.report.writing import write
+from mfp_sim.shared.errors import MfpSimError
 
-__all__ = ["as_yaml"]
+__all__ = ["as_yaml", "write_result", "write_text"]
 
 _KEYS = ("format", "name", "why", "clock", "printer", "printers", "ca")
 _ENDLESS = 10**9
@@ -29,3 +34,24 @@ def as_yaml(document: Document, comments: tuple[str, ...] = ()) -> str:
 def _flow(value: object) -> str:
     text: str = yaml.safe_dump(value, default_flow_style=True, width=_ENDLESS, allow_unicode=True, sort_keys=False)
     return text.removesuffix("\n").removesuffix("\n...")
+
+
+def write_text(file: Path, text: str) -> None:
+    """Write a file.
+
+    Raises:
+        MfpSimError: it cannot be written.
+    """
+    try:
+        write(file, text)
+    except OSError as error:
+        raise MfpSimError(f"cannot write {file}: {error.strerror}") from None
+
+
+def write_result(file: Path, result: object) -> None:
+    """Write a result as JSON.
+
+    Raises:
+        MfpSimError: it cannot be written.
+    """
+    write_text(file, json.dumps(result, indent=1) + "\n")

@@ -170,6 +170,18 @@ def test_where_nothing_can_be_written_nothing_is_searched(
     assert f"cannot write into {tmp_path / 'file' / 'x'}: Not a directory" in capsys.readouterr().err
 
 
+def test_a_result_of_a_server_that_cannot_be_written_is_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "explore.json").mkdir()
+    words = ["--challenge", "drawn-s3cret", "--seeds", "1", "--out", str(tmp_path)]
+    with MockScepServer(challenge="drawn-s3cret") as mock:
+        assert main(["explore", "--ca", mock.url, *words]) == 4
+    said = capsys.readouterr()
+    assert "ended      the case was run" in said.out
+    assert f"cannot write {tmp_path / 'explore.json'}: Is a directory" in said.err
+
+
 def test_a_result_that_cannot_be_written_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "explore.json").mkdir()
     assert main(["explore", "--seeds", "2", "--out", str(tmp_path)]) == 4
@@ -286,6 +298,7 @@ def test_a_server_is_searched(
         assert main(["explore", "--ca", mock.url, *words]) == 0
     result = json.loads(capsys.readouterr().out)
     assert (result["cases"], result["verdict"], result["held"]) == (3, "pass", True)
+    assert [file.name for file in tmp_path.iterdir()] == ["explore.json"]
     assert "drawn-s3cret" not in (tmp_path / "explore.json").read_text()
 
 
@@ -318,6 +331,7 @@ def test_a_budget_without_a_case_proves_nothing(capsys: pytest.CaptureFixture[st
         assert main(["explore", "--ca", mock.url, *words]) == 3
     result = json.loads(capsys.readouterr().out)
     assert (result["held"], result["last"], result["cases"], result["verdict"]) == (True, None, 0, "inconclusive")
+    assert result["ended"] == "the rest of the budget of 4 certificates is kept to repeat failures"
 
 
 def test_a_server_on_another_machine_needs_permission(capsys: pytest.CaptureFixture[str]) -> None:

@@ -152,7 +152,7 @@ class _Search:
         if self._stopped is not None:
             return self._stopped
         if self._cases is not None and self._number >= self._cases:
-            return f"all {self._cases} cases were run"
+            return "the case was run" if self._cases == 1 else f"all {self._cases} cases were run"
         if self._late():
             return "the time is over"
         return None
@@ -169,7 +169,7 @@ class _Search:
         acts = draw_case(self._entropy.fork(f"case {self._number + 1}"), self._abilities)
         left, budget = self._left(), self._session.policy.budget
         if left is not None and budget is not None and certificates_of(acts) > left - budget // KEPT:
-            return f"the budget of {budget} certificates is spent, except for what is kept to repeat failures"
+            return f"the rest of the budget of {budget} certificates is kept to repeat failures"
         self._number += 1
         self._session.check = f"case {self._number}"
         try:
