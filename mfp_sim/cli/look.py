@@ -6,18 +6,17 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from mfp_sim.cli.assumptions import check_assumptions
 from mfp_sim.fleet.plan import fleet_schema, load_plan, plans_of
 from mfp_sim.report.console import Console
-from mfp_sim.report.json_report import as_json, catalogue_of, here
+from mfp_sim.report.json_report import as_json, here
 from mfp_sim.report.model import RunReport
 from mfp_sim.scenario.collection import SUFFIX, bundled_directory, files_of, load_all, select
 from mfp_sim.scenario.expectations import EXPECTATIONS
 from mfp_sim.scenario.loader import scenario_schema
-from mfp_sim.scenario.reporting import report_of
+from mfp_sim.scenario.reporting import explained, report_of
 from mfp_sim.scenario.runner import run
 from mfp_sim.scenario.steps import STEPS
 from mfp_sim.shared.catalogue.registry import explain as explain_catalogued
@@ -57,7 +56,7 @@ def show(options: argparse.Namespace) -> int:
     ]
     whole = RunReport(tuple(reports), "in process", tuple(options.flip), here())
     if options.json:
-        print(json.dumps(as_json(replace(whole, catalogue=catalogue_of(whole))), ensure_ascii=False))
+        print(json.dumps(as_json(explained(whole)), ensure_ascii=False))
     else:
         console = Console(sys.stdout)
         for number, report in enumerate(reports):

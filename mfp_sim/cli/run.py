@@ -16,11 +16,12 @@ from mfp_sim.cli.watching import changes_of
 from mfp_sim.contact import Contact, probe
 from mfp_sim.device.printer_profile import find_profile, needs_https, with_reading
 from mfp_sim.report.console import Console
-from mfp_sim.report.json_report import as_json, catalogue_of, here
+from mfp_sim.report.json_report import as_json, here
 from mfp_sim.report.model import FailureReport, RunReport, ScenarioReport
 from mfp_sim.report.writing import FORMATS, ready, write_reports
 from mfp_sim.scenario.collection import select
 from mfp_sim.scenario.model import Scenario
+from mfp_sim.scenario.reporting import explained
 from mfp_sim.shared.errors import DocumentError, MfpSimError, Problem, UsageError
 from mfp_sim.shared.reaching import asked_for, reach_of
 from mfp_sim.shared.secret_options import secret_of
@@ -237,7 +238,7 @@ def _publish(report: RunReport, options: argparse.Namespace, console: Console) -
     """Print the summary, and write the report in every format that the options name."""
     console.summary(report, report.provenance.seconds)
     if _reports(options):
-        report = replace(report, catalogue=catalogue_of(report))
+        report = explained(report)
     if options.report is not None:
         write_reports(report, options.report, lambda text: print(text, file=sys.stderr), options.lang)
         console.line(f"reports in {options.report}")

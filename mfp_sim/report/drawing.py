@@ -13,7 +13,7 @@ from datetime import datetime, timedelta, tzinfo
 from typing import Literal, NamedTuple
 
 from mfp_sim.report.labels import Say
-from mfp_sim.report.model import MintedCertificate
+from mfp_sim.report.model import CatalogueEntry, MintedCertificate
 from mfp_sim.report.story import StoryRow, instant, off_spans
 from mfp_sim.shared.simtime import local
 
@@ -79,11 +79,14 @@ class Drawing:
         *,
         room: float,
         anchor: Anchor = "start",
+        title: str = "",
     ) -> None:
-        """A text. If it is longer than `room` pixels it is cut, and its tooltip holds the whole text."""
+        """A text, cut if it is longer than `room` pixels. Its tooltip is `title`, or the whole text if it is cut."""
         most = max(int(room / _LETTER), 4)
         cut = text if len(text) <= most else text[: most - 1] + "…"
-        self.shapes.append(Figure("text", css, x, y, text=cut, title=text if cut != text else "", anchor=anchor))
+        self.shapes.append(
+            Figure("text", css, x, y, text=cut, title=title or (text if cut != text else ""), anchor=anchor)
+        )
 
 
 def lasting(span: timedelta, say: Say) -> str:
@@ -104,8 +107,11 @@ _WIDTH = 900.0
 _HEAD, _STEP, _EXCHANGE, _MARK, _GAP_HEIGHT = 44.0, 24.0, 50.0, 22.0, 26.0
 
 
-def sequence(rows: Sequence[StoryRow], zone: tzinfo, say: Say, server: str) -> Drawing | None:
-    """The sequence diagram: lanes side by side, time downwards, an exchange as two arrows. None if nothing happened."""
+def sequence(
+    rows: Sequence[StoryRow], zone: tzinfo, say: Say, server: str, catalogue: Mapping[str, CatalogueEntry]
+) -> Drawing | None:
+    """The sequence diagram: lanes side by side, time downwards, an exchange as two arrows. A fault of the CA is
+    where it acted, with its sentence from the catalogue. None if nothing happened."""
     if not rows:
         return None
     whole = Drawing(_WIDTH, 0, _told(rows, say))
@@ -119,7 +125,7 @@ def sequence(rows: Sequence[StoryRow], zone: tzinfo, say: Say, server: str) -> D
             continue
         if row.at - before >= _GAP:
             y = _break(whole, y, lasting(row.at - before, say))
-        y = _draw_row(whole, row, y, zone, say)
+        y = _draw_row(whole, row, y, zone, say, catalogue)
         before = max(row.at, row.ended or row.at) if row.kind == "exchange" else row.at
     whole.height = y + 12
     lanes = []
@@ -149,7 +155,9 @@ def _clock(at: datetime, zone: tzinfo, *, date: bool = False) -> str:
     return local(at, zone).isoformat(" ", "seconds")[0 if date else 11 : 19]
 
 
-def _draw_row(whole: Drawing, row: StoryRow, y: float, zone: tzinfo, say: Say) -> float:
+def _draw_row(
+    whole: Drawing, row: StoryRow, y: float, zone: tzinfo, say: Say, catalogue: Mapping[str, CatalogueEntry]
+) -> float:
     if row.kind == "step":
         whole.box("step", 8, y + 2, _WIDTH - 8, y + _STEP - 2)
         whole.text("step-text", 16, y + 16, row.text, room=_WIDTH - 190)
@@ -169,19 +177,44 @@ def _draw_row(whole: Drawing, row: StoryRow, y: float, zone: tzinfo, say: Say) -
     below = y + 42
     if row.ended is not None and row.ended != row.at:
         whole.text("time", 14, below, f"+{lasting(row.ended - row.at, say)}", room=76)
-    if row.faults:
-        whole.mark("bolt", "fault", right, y + 32, ", ".join(row.faults))
-        whole.text("fault-text", right + 12, y + 36, ", ".join(row.faults), room=_WIDTH - right - 14)
+    back = y + 32 if row.lost else below
     if row.lost:
         at = middle if struck else (middle + right) / 2
         if not struck:
-            whole.line("arrow lost", right, y + 32, at + 8, y + 32)
-        whole.mark("cross", "lost", at, y + (21 if struck else 32), row.reply)
+            whole.line("arrow lost", right, back, at + 8, back)
+        whole.mark("cross", "lost", at, y + 21 if struck else back, row.reply)
         whole.text("message bad", left + 8, below, row.reply, room=right - left - 10)
     else:
-        whole.text(f"message {row.tone}", right - 8, below - 5, row.reply, room=right - left - 20, anchor="end")
+        near = right - 26 if row.faults else right - 8
+        whole.text(f"message {row.tone}", near, below - 5, row.reply, room=near - left - 12, anchor="end")
         whole.line(f"arrow {row.tone}", right, below, left + 2, below, arrow=True)
+    if row.faults:
+        _draw_faults(whole, row.faults, back, lost=row.lost, catalogue=catalogue)
     return y + _EXCHANGE + (6 if row.lost else 4)
+
+
+_OF_THE_CA, _OF_THE_NETWORK = "decide", "delivery"
+"""The layers of the faults that act in the CA's decision, and on the way of the reply; others act on the reply."""
+
+
+def _draw_faults(
+    whole: Drawing, faults: Sequence[str], y: float, *, lost: bool, catalogue: Mapping[str, CatalogueEntry]
+) -> None:
+    """A mark where each kind of fault acted on the reply, which leaves the CA at `y`; their slugs are beside the CA."""
+    right, middle = _X["ca"], _X["network"]
+    places = {_OF_THE_CA: (right, y - 10), _OF_THE_NETWORK: (right - 40 if lost else middle, y)}
+    marks: dict[tuple[float, float], list[str]] = {}
+    for slug in faults:
+        layer = catalogue[slug].level if slug in catalogue else ""
+        marks.setdefault(places.get(layer, (right - 12, y)), []).append(_said(slug, catalogue))
+    for place, said in marks.items():
+        whole.mark("bolt", "fault", *place, "\n".join(said))
+    names, told = ", ".join(faults), "\n".join(_said(slug, catalogue) for slug in faults)
+    whole.text("fault-text", right + 12, y + 4, names, room=_WIDTH - right - 14, title=told)
+
+
+def _said(slug: str, catalogue: Mapping[str, CatalogueEntry]) -> str:
+    return f"{slug}: {catalogue[slug].text}" if slug in catalogue else slug
 
 
 # --- time line --------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ import gzip
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone, tzinfo
 from functools import cache
@@ -22,10 +22,20 @@ from markupsafe import Markup
 
 from mfp_sim.report.coverage import BASES, CoverageRow, covered
 from mfp_sim.report.drawing import Drawing, lasting, sequence, timeline
+from mfp_sim.report.headline import Headline, headline, reason
 from mfp_sim.report.json_report import SCHEMA_VERSION
 from mfp_sim.report.labels import Say, labels
 from mfp_sim.report.messages import DecodedElement, answered, asked
-from mfp_sim.report.model import CHANGES, KINDS, NEXT, CheckReport, ExchangeReport, RunReport, ScenarioReport
+from mfp_sim.report.model import (
+    CHANGES,
+    KINDS,
+    NEXT,
+    CatalogueEntry,
+    CheckReport,
+    ExchangeReport,
+    RunReport,
+    ScenarioReport,
+)
 from mfp_sim.report.sheet import asset, environment_of, policy_for, quoted
 from mfp_sim.report.story import StoryRow, instant, story_of_exchanges, story_of_trace, zone_named
 from mfp_sim.report.svg import SHAPES, as_svg
@@ -44,7 +54,7 @@ _GROUPS = {
     }.items()
     for word in words.split()
 }  # fmt: skip
-_OWN_IDS = ("results", "matrix", "coverage", "theme", "print", "expand", "collapse", "filter-text",
+_OWN_IDS = ("failed", "results", "matrix", "coverage", "theme", "print", "expand", "collapse", "filter-text",
             "filter-chapter", "filter-tag", "filter-reset", "filter-count", "coverage-text", "coverage-outcome",
             "coverage-count", "parts", "next", "since", *SHAPES)  # fmt: skip
 """The anchors of the page's own parts; a scenario may not have one of them."""
@@ -57,16 +67,22 @@ def _element_rows(elements: Sequence[DecodedElement]) -> Markup:
     return Markup("".join(rows))  # noqa: S704 - quoted
 
 
-def _transcript(rows: Sequence[StoryRow], zone: tzinfo, say: Say) -> Markup:
+def _transcript(rows: Sequence[StoryRow], zone: tzinfo, say: Say, catalogue: Mapping[str, CatalogueEntry]) -> Markup:
     """The rows of a transcript, without a template for the same reason."""
-    return Markup("".join(_transcript_row(row, zone, say) for row in rows))  # noqa: S704 - quoted
+    return Markup("".join(_transcript_row(row, zone, say, catalogue) for row in rows))  # noqa: S704 - quoted
 
 
-def _transcript_row(row: StoryRow, zone: tzinfo, say: Say) -> str:
+def _transcript_row(row: StoryRow, zone: tzinfo, say: Say, catalogue: Mapping[str, CatalogueEntry]) -> str:
     what = quoted(row.named(lambda at: _local_time(at, zone)))
     reply = f" → {quoted(row.reply)}" if row.reply else ""
-    faults = f' <span class="badge warn">{quoted(", ".join(row.faults))}</span>' if row.faults else ""
+    faults = _fault_badges(row.faults, catalogue) if row.faults else ""
     return f"<tr><td>{_local_time(row.at, zone)}<td>{quoted(say(f'lane-{row.lane}'))}<td>{what}{reply}{faults}\n"
+
+
+def _fault_badges(slugs: Sequence[str], catalogue: Mapping[str, CatalogueEntry]) -> str:
+    """The slugs of faults; the tooltip of each is the sentence of the catalogue."""
+    tips = {slug: f' title="{quoted(catalogue[slug].text)}"' if slug in catalogue else "" for slug in slugs}
+    return "".join(f' <span class="badge warn"{tips[slug]}>{quoted(slug)}</span>' for slug in slugs)
 
 
 def _local_time(time: object, zone: tzinfo = timezone.utc) -> str:
@@ -132,7 +148,7 @@ class _Parts:
 def as_html(report: RunReport, language: str = "en") -> str:
     """The page."""
     say = labels(language)
-    environment = _environment(say)
+    environment = _environment(say, report.catalogue)
     server = say("lane-ca") if report.target == "in process" else say("server")
     items = [*_items(report)]
     order = dict.fromkeys((*report.verdicts, *report.counts) if report.checks else report.counts)
@@ -148,13 +164,14 @@ def as_html(report: RunReport, language: str = "en") -> str:
         minted = item.scenario.minted if item.scenario else ()
         found = (
             ("timeline", timeline(rows, minted, item.zone, say, server)),
-            ("sequence", sequence(rows, item.zone, say, server)),
+            ("sequence", sequence(rows, item.zone, say, server, report.catalogue)),
         )
         return [(name, drawing) for name, drawing in found if drawing is not None]
 
     return environment.get_template("page.html").render(
         report=report,
         items=items,
+        whole_items=[item for item in items if item.whole],
         language=language,
         style=Markup(style),  # noqa: S704 - our own file
         script=Markup(script),  # noqa: S704 - our own file
@@ -177,6 +194,8 @@ def as_html(report: RunReport, language: str = "en") -> str:
         anchor_of={item.scenario.name: item.anchor for item in reversed(items) if item.scenario},
         verdict=(verdict := _verdict(report)),
         tone=_tone(report, verdict),
+        headline=_headline(report, verdict, say),
+        reason=lambda scenario: reason(scenario, say),
         rows_of=rows_of,
         drawings=drawings,
         svg=lambda drawing: as_svg(drawing, quoted),
@@ -191,7 +210,7 @@ def as_html(report: RunReport, language: str = "en") -> str:
     )
 
 
-def _environment(say: Say) -> Environment:
+def _environment(say: Say, catalogue: Mapping[str, CatalogueEntry]) -> Environment:
     environment = environment_of("mfp_sim.report")
     environment.filters["base64"] = lambda octets: base64.b64encode(octets).decode()
     environment.globals.update(
@@ -200,9 +219,17 @@ def _environment(say: Say) -> Environment:
         lasting=lambda seconds: lasting(_span(seconds), say),
         group=lambda outcome: _GROUPS.get(outcome, "plain"),
         sign=lambda outcome: _SIGNS[_GROUPS.get(outcome, "plain")],
-        transcript=lambda rows, zone: _transcript(rows, zone, say),
+        transcript=lambda rows, zone: _transcript(rows, zone, say, catalogue),
     )
     return environment
+
+
+def _headline(report: RunReport, verdict: str, say: Say) -> Headline:
+    """The verdict in words: what became of the scenarios, if that is what decided it."""
+    told = None if report.checks else headline(report, say)
+    if told is not None and (told.named or verdict == "good"):
+        return told
+    return Headline(say({"good": "all-good", "warn": "found", "bad": "not-good", "plain": "nothing-ran"}[verdict]))
 
 
 def _span(seconds: float) -> timedelta:
@@ -214,6 +241,7 @@ def _span(seconds: float) -> timedelta:
 
 
 def _items(report: RunReport) -> list[_Item]:
+    """The scenarios, those that failed first, and the checks."""
     anchor = _anchors()
     found = [
         _Item(
@@ -228,7 +256,7 @@ def _items(report: RunReport) -> list[_Item]:
         )
         for scenario in report.scenarios
     ]
-    return found + [
+    return sorted(found, key=lambda item: not item.bad) + [
         _Item(
             anchor=anchor(check.id),
             outcome=check.verdict,

@@ -470,7 +470,8 @@ class Provenance:
 @exchanged
 @dataclass(frozen=True)
 class CatalogueEntry:
-    """What an id in this report means: a requirement, a failure met in the field, or an assumption."""
+    """What an id in this report means: a requirement, a failure met in the field, an assumption, or a fault of the mock
+    CA. ``level`` is the keyword of a requirement, or the layer of a fault."""
 
     id: str
     title: str

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
-from mfp_sim.events import ExchangeRequest
+from mfp_sim.events import ExchangeRequest, MockRequest, read
+from mfp_sim.report.json_report import catalogue_of
 from mfp_sim.report.messages import exchange_report, kept
 from mfp_sim.report.model import (
+    CatalogueEntry,
     ExchangeReport,
     FailureReport,
     MintedCertificate,
+    RunReport,
     ScenarioReport,
     StepReport,
 )
 from mfp_sim.scenario.excerpt import excerpt
 from mfp_sim.scenario.model import ScenarioResult
 from mfp_sim.scenario.premises import Failure
+from mock_scep_server.faults import FAULTS
 from mock_scep_server.ledger import LedgerEntry
 
-__all__ = ["report_of"]
+__all__ = ["explained", "report_of"]
 
 
 def report_of(result: ScenarioResult, *, ca_url: str | None = None) -> ScenarioReport:
@@ -52,6 +57,18 @@ def report_of(result: ScenarioResult, *, ca_url: str | None = None) -> ScenarioR
         exchanges_left_out=len(result.attachments) - len(chosen),
         minted=tuple(_minted(entry) for entry in result.ledger),
     )
+
+
+def explained(report: RunReport) -> RunReport:
+    """The report with a catalogue of everything that it names, including the faults that acted in its scenarios."""
+    events = (read(str(entry.get("kind")), entry) for scenario in report.scenarios for entry in scenario.trace)
+    slugs = {slug for event in events if isinstance(event, MockRequest) for slug in event.faults}
+    faults = {
+        slug: CatalogueEntry(slug, slug, entry.sentence, source="a fault of the mock CA", level=entry.layer)
+        for slug in sorted(slugs)
+        if (entry := FAULTS.get(slug)) is not None
+    }
+    return replace(report, catalogue=catalogue_of(report) | faults)
 
 
 def _failure(failure: Failure, result: ScenarioResult) -> FailureReport:

@@ -40,7 +40,7 @@ def checks(tmp_path: Path) -> str:
 def test_it_loads_from_a_file_alone(page, watched, scenarios: str, picture) -> None:
     page.goto(scenarios)
     assert page.title().startswith("mfp-sim report")
-    assert "Not as expected" in page.inner_text(".headline")
+    assert "1 of 4 scenarios failed: fails — status.state is 'successful', not 'error'" in page.inner_text(".headline")
     assert watched.errors == []
     assert [url for url in watched.requests if not url.startswith("data:")] == [scenarios]
     assert picture(page, "light", full=True).stat().st_size > 10_000
@@ -68,7 +68,7 @@ def test_the_policy_stops_what_would_slip_through(page, checks: str) -> None:
 
 def test_filters(page, scenarios: str) -> None:
     page.goto(scenarios)
-    everything = ["lost-reply-then-issued-reset", "enrols", "fails", "not-here"]
+    everything = ["fails", "lost-reply-then-issued-reset", "enrols", "not-here"]
     assert shown(page) == everything
     page.check("input[value=failed]")
     assert shown(page) == ["fails"]
@@ -241,6 +241,19 @@ def test_many_scenarios_stay_usable(page, tmp_path: Path) -> None:
     page.goto(url)
     page.fill("#filter-text", "scenario-77")
     assert page.inner_text("#filter-count") == "1 / 170 shown"
+
+
+@pytest.mark.parametrize("dress", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 360])
+def test_the_page_of_scenarios_is_accessible(page, violations, scenarios: str, dress: str, width: int, picture) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    page.emulate_media(color_scheme=dress)
+    page.goto(scenarios)
+    found = violations(page)
+    page.evaluate("for (const part of document.querySelectorAll('details')) part.open = true")
+    page.wait_for_selector("#lost-reply-then-issued-reset svg")
+    assert found + violations(page) == []
+    picture(page, f"{dress}-{width}")
 
 
 # --- what was found at a server ---------------------------------------------------------------------------

@@ -18,16 +18,18 @@ import yaml
 from report_samples import HOSTILE, conformance_run, exchange, failed, opened, scenario, scenario_run
 
 from mfp_sim.report.coverage import BASES, covered
-from mfp_sim.report.drawing import lasting, sequence, timeline
+from mfp_sim.report.drawing import Figure, lasting, sequence, timeline
+from mfp_sim.report.headline import reason
 from mfp_sim.report.html_report import as_html
 from mfp_sim.report.labels import LANGUAGES, labels
 from mfp_sim.report.messages import answered, asked
-from mfp_sim.report.model import Baseline, ExchangeReport, FailureReport, Grade
+from mfp_sim.report.model import Baseline, CatalogueEntry, ExchangeReport, FailureReport, Grade, RunReport
 from mfp_sim.report.sheet import shown
 from mfp_sim.report.story import StoryRow, off_spans, story_of_exchanges, story_of_trace
 from mfp_sim.scenario.collection import select
-from mfp_sim.scenario.reporting import report_of
+from mfp_sim.scenario.reporting import explained, report_of
 from mfp_sim.scenario.runner import run
+from mock_scep_server.faults import FAULTS
 
 SAY = labels("en")
 
@@ -114,6 +116,60 @@ def test_the_headline_is_the_verdict(run_, verdict: str) -> None:
     assert f'class="headline {verdict}"' in as_html(run_)
 
 
+@pytest.mark.parametrize(
+    ("run_", "language", "words"),
+    [
+        (scenario_run(scenario()), "en", "The scenario passed"),
+        (scenario_run(scenario("a"), scenario("b")), "en", "All 2 scenarios passed"),
+        (scenario_run(scenario("a"), scenario("b", skipped="no")), "en", "1 of 2 scenarios passed, 1 skipped, none failed"),
+        (scenario_run(scenario("a", skipped="no")), "en", "Nothing was proved"),
+        (scenario_run(failed()), "en", "The scenario failed: fails — status.state is 'successful', not 'error'"),
+        (scenario_run(), "en", "1 of 3 scenarios failed: fails — status.state is 'successful', not 'error'"),
+        (scenario_run(), "nb", "1 av 3 scenarier feilet: fails — status.state er 'successful', ikke 'error'"),
+        (scenario_run(failed("a"), failed("b")), "en", "2 of 2 scenarios failed"),
+    ],
+)  # fmt: skip
+def test_the_headline_says_in_words_what_failed(run_, language: str, words: str) -> None:
+    headline = re.search(r"<strong[^>]*>(.*?)</strong>", as_html(run_, language))
+    assert Page(headline[1]).text == words
+
+
+def test_the_headline_names_five_and_counts_the_others() -> None:
+    text = Page(as_html(scenario_run(*(failed(f"f-{n}") for n in range(8))))).text
+    assert "8 of 8 scenarios failed" in text
+    assert [n for n in range(8) if f"f-{n} — status.state" in text] == [0, 1, 2, 3, 4]
+    assert "+ 3 more" in text
+
+
+@pytest.mark.parametrize(
+    ("failure", "words"),
+    [
+        (FailureReport(1, "f:1", "requests", "['a']", "[]"), "requests: expected ['a'], got []"),
+        (FailureReport(1, "f:1", "bounds", "it ends", "too many events", error=True), "bounds: too many events"),
+        (FailureReport(1, "f:1", "keys", "[]", "x" * 500), f"keys: expected [], got {'x' * 96}…"),
+        (FailureReport(1, "f:1", "status", "{got}", "{expected}"), "status: expected {got}, got {expected}"),
+    ],
+)
+def test_a_reason_is_a_clause_and_never_long(failure: FailureReport, words: str) -> None:
+    assert reason(scenario(failures=(failure,)), SAY) == words
+
+
+def test_what_failed_stands_first_and_open_and_the_rest_folded() -> None:
+    run_ = scenario_run(scenario("first"), failed("second"), scenario("third"), failed("fourth"))
+    text = as_html(run_)
+    items = [a for tag, a in Page(text).tags if tag == "details" and "item" in (a.get("class") or "")]
+    assert [(a["id"], "open" in a) for a in items] == [
+        ("second", True), ("fourth", True), ("first", False), ("third", False),
+    ]  # fmt: skip
+    assert (
+        text.index('id="failed"')
+        < text.index('id="second"')
+        < text.index("<h2>Configuration")
+        < text.index('id="first"')
+    )
+    assert 'id="failed"' not in as_html(scenario_run(scenario()))
+
+
 def test_the_same_report_gives_the_same_page_and_names_are_links_of_their_own() -> None:
     run_ = scenario_run(scenario("a[1]"), scenario("a-1"))
     assert as_html(run_) == as_html(run_)
@@ -189,13 +245,53 @@ def test_an_exchange_is_one_row() -> None:
 def test_a_fault_strikes_where_it_strikes() -> None:
     lost = [row for row in story("lost-reply-then-issued[reset]") if row.lost]
     assert [row.faults for row in lost] == [("reset",)]
-    drawn = sequence(lost, UTC, SAY, "CA")
-    assert [shape.kind for shape in drawn.shapes if shape.kind in ("bolt", "cross")] == ["bolt", "cross"]
+    drawn = sequence(lost, UTC, SAY, "CA", {})
+    assert [shape.kind for shape in drawn.shapes if shape.kind in ("bolt", "cross")] == ["cross", "bolt"]
     unreachable = StoryRow(lost[0].at, "exchange", "network", "GetCACaps", lost=True, sent=False, reply="away")
-    drawn = sequence([unreachable], UTC, SAY, "CA")
+    drawn = sequence([unreachable], UTC, SAY, "CA", {})
     (cross,) = [shape for shape in drawn.shapes if shape.kind == "cross"]
     (lane,) = [shape for shape in drawn.shapes if shape.css == "name" and shape.text == "Network"]
     assert cross.x == lane.x
+
+
+def struck(slug: str, *, lost: bool = False, known: bool = True) -> tuple[Figure, dict[str, float], float]:
+    """The mark of a fault in an exchange; the x of each lane by its title, and the y of the reply's arrow."""
+    at = datetime(2026, 3, 2, tzinfo=UTC)
+    row = StoryRow(at, "exchange", "network", "PKCSReq", ended=at, reply="CertRep", lost=lost, faults=(slug,))
+    entry = CatalogueEntry(slug, slug, FAULTS[slug].sentence, level=FAULTS[slug].layer)
+    drawn = sequence([row], UTC, SAY, "CA", {slug: entry} if known else {})
+    (bolt,) = [shape for shape in drawn.shapes if shape.kind == "bolt"]
+    (beside,) = [shape for shape in drawn.shapes if shape.css == "fault-text"]
+    assert beside.title == bolt.title
+    *_, reply = [shape for shape in drawn.shapes if shape.css.startswith("arrow")]
+    return bolt, {shape.text: shape.x for shape in drawn.shapes if shape.css == "name"}, reply.y
+
+
+def test_a_fault_is_drawn_where_it_acted() -> None:
+    bolt, lanes, reply = struck("fail-badalg")  # the CA's decision
+    assert (bolt.x, bolt.y < reply) == (lanes["CA"], True)
+    for slug in ("nonce-mismatch", "certrep-http-status"):  # the reply itself
+        bolt, lanes, reply = struck(slug)
+        assert bolt.y == reply
+        assert lanes["CA"] - 20 < bolt.x < lanes["CA"]
+    bolt, lanes, reply = struck("delay")  # on its way
+    assert (bolt.x, bolt.y) == (lanes["Network"], reply)
+    bolt, lanes, reply = struck("reset", lost=True)  # between the CA and where the reply was lost
+    assert (lanes["Network"] + lanes["CA"]) / 2 < bolt.x < lanes["CA"]
+    assert bolt.y == reply
+
+
+def test_a_fault_has_its_sentence_as_its_title() -> None:
+    assert struck("nonce-mismatch")[0].title == f"nonce-mismatch: {FAULTS['nonce-mismatch'].sentence}"
+    assert struck("nonce-mismatch", known=False)[0].title == "nonce-mismatch"
+    (found,) = select(["lost-reply-then-issued[reset]"])
+    result = report_of(run(found, keep_messages=True))
+    whole = explained(RunReport((result,), "in process"))
+    assert whole.catalogue["reset"].text == FAULTS["reset"].sentence
+    assert "A-34" in whole.catalogue
+    text = opened(as_html(whole))
+    assert f"<title>reset: {FAULTS['reset'].sentence}</title>" in text  # in the drawing
+    assert f'title="{FAULTS["reset"].sentence}">reset</span>' in text  # in words
 
 
 def test_a_check_without_a_trace_has_a_story_too() -> None:
@@ -222,7 +318,7 @@ def test_a_year_is_compressed_and_says_so() -> None:
 def test_what_happens_is_inside_the_sheet_and_in_order() -> None:
     for name in ("every-thirty-days-for-a-year", "history-of-twenty", "lost-reply-then-issued[reset]"):
         rows = story(name)
-        for drawn in (timeline(rows, (), UTC, SAY, "CA"), sequence(rows, UTC, SAY, "CA")):
+        for drawn in (timeline(rows, (), UTC, SAY, "CA"), sequence(rows, UTC, SAY, "CA", {})):
             for shape in drawn.shapes:
                 assert 0 <= shape.x <= drawn.width
                 assert 0 <= shape.y <= drawn.height
@@ -235,7 +331,7 @@ def test_what_happens_is_inside_the_sheet_and_in_order() -> None:
 def test_a_long_sequence_says_what_it_leaves_out() -> None:
     start = datetime(2026, 3, 2, tzinfo=UTC)
     rows = [StoryRow(start + timedelta(seconds=n), "mark", "printer", f"row {n}") for n in range(500)]
-    drawn = sequence(rows, UTC, SAY, "CA")
+    drawn = sequence(rows, UTC, SAY, "CA", {})
     texts = [shape.text for shape in drawn.shapes]
     assert any("360 rows left out" in text for text in texts)
     assert "row 0" in texts
@@ -332,7 +428,7 @@ def test_a_scenario_cannot_take_the_name_of_a_part_of_the_page() -> None:
 
 
 def test_nothing_happened() -> None:
-    assert sequence((), UTC, SAY, "CA") is None
+    assert sequence((), UTC, SAY, "CA", {}) is None
     assert timeline((), (), UTC, SAY, "CA") is None
 
 
