@@ -1,11 +1,11 @@
-"""The verbs that change nothing: ``list``, ``show``, ``explain``, ``check``, ``schema``."""
+"""The verbs that change nothing: ``list``, ``show``, ``check``, ``schema``."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from mfp_sim.cli.assumptions import check_assumptions
@@ -14,20 +14,13 @@ from mfp_sim.report.console import Console
 from mfp_sim.report.json_report import as_json, here
 from mfp_sim.report.model import RunReport
 from mfp_sim.scenario.collection import SUFFIX, bundled_directory, files_of, load_all, select
-from mfp_sim.scenario.expectations import EXPECTATIONS
 from mfp_sim.scenario.loader import scenario_schema
 from mfp_sim.scenario.reporting import explained, report_of
 from mfp_sim.scenario.runner import run
-from mfp_sim.scenario.steps import STEPS
-from mfp_sim.shared.catalogue.registry import explain as explain_catalogued
-from mfp_sim.shared.catalogue.registry import known_ids
-from mfp_sim.shared.documents import did_you_mean
 from mfp_sim.shared.errors import DocumentError, Problem, UsageError
 from mfp_sim.shared.visible import visible
-from mock_scep_server.faults import FAULTS
-from mock_scep_server.faults.listing import in_full
 
-__all__ = ["check", "explain", "list_scenarios", "schema", "show"]
+__all__ = ["check", "list_scenarios", "schema", "show"]
 
 
 def list_scenarios(options: argparse.Namespace) -> int:
@@ -120,54 +113,4 @@ def _several(count: int, word: str) -> str:
 def schema(options: argparse.Namespace) -> int:
     """The JSON schema of scenario files, or of fleet plans."""
     print(json.dumps(scenario_schema() if options.of == "scenario" else fleet_schema(), indent=2))
-    return 0
-
-
-# --- explain ----------------------------------------------------------------------------------------------
-
-
-def _fault(word: str) -> str | None:
-    return in_full(FAULTS[word]) if word in FAULTS else None
-
-
-def _step(word: str) -> str | None:
-    entry = STEPS.get(word)
-    return None if entry is None else f"{word}  a step of scenarios\n  {entry.sentence}\n  - {entry.example_of(word)}"
-
-
-def _expectation(word: str) -> str | None:
-    entry = EXPECTATIONS.get(word)
-    if entry is None:
-        return None
-    return f"{word}  a field of expect\n  {entry.sentence}\n  - expect: {{{word}: {entry.example}}}"
-
-
-def _scenario(word: str) -> str | None:
-    found = [scenario for scenario in select(()) if word in (scenario.name, scenario.name.partition("[")[0])]
-    if not found:
-        return None
-    first = found[0]
-    lines = [f"{word}  a scenario, {first.file}", f"  {first.why}", f"  covers: {', '.join(first.covers)}"]
-    return "\n".join([*lines, f"  assumes: {', '.join(first.assumes)}"] if first.assumes else lines)
-
-
-_EXPLAINERS: tuple[Callable[[str], str | None], ...] = (explain_catalogued, _fault, _step, _expectation, _scenario)
-
-
-_WHERE_IDS_ARE = "mfp-sim list, mfp-sim coverage --json and mock-scep-server faults list the known words"
-
-
-def explain(options: argparse.Namespace) -> int:
-    """Explain each id; a word may have several meanings."""
-    told = {}
-    for word in options.ids:
-        found = [text for text in (explainer(word) for explainer in _EXPLAINERS) if text is not None]
-        if not found:
-            known = [*known_ids(), *FAULTS, *STEPS, *EXPECTATIONS, *(scenario.name for scenario in select(()))]
-            raise UsageError(f"unknown id or name {word!r}", remedy=did_you_mean(word, known) or _WHERE_IDS_ARE)
-        told[word] = found
-    if options.json:
-        print(json.dumps(told, ensure_ascii=False))
-    else:
-        print("\n\n".join(text for found in told.values() for text in found))
     return 0

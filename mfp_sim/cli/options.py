@@ -51,9 +51,12 @@ VERBS = (
     Verb("show", "show what happens in a scenario step by step, with virtual times", "look", "show", """\
   mfp-sim show deferred-twice-then-issued
   mfp-sim show my.scenario.yaml --seed 3"""),
-    Verb("explain", "explain a requirement, assumption, fault, step or scenario", "look", "explain", """\
+    Verb("explain", "explain a requirement, assumption, fault, check, step or scenario, or search them", "explain",
+         "explain", """\
   mfp-sim explain MFP-POLL-03
-  mfp-sim explain A-22 SCEP-3.2.1.4-02 reset"""),
+  mfp-sim explain A-22 SCEP-3.2.1.4-02 reset
+  mfp-sim explain auto_request status           # a step, a field of expect: their fields, with an example
+  mfp-sim explain --search lost reply           # everything that contains both words, best first"""),
     Verb("check", "report all mistakes in scenarios and fleet plans, without running them", "look", "check", """\
   mfp-sim check scenarios
   mfp-sim check my.scenario.yaml
@@ -297,7 +300,14 @@ def _show(parser: argparse.ArgumentParser) -> None:
 
 
 def _explain(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("ids", nargs="+", metavar="ID", help="MFP-…, SCEP-…, F-nn, A-nn, a fault, step or scenario")
+    parser.add_argument(
+        "ids", nargs="*", metavar="ID",
+        help="MFP-…, SCEP-…, F-nn, A-nn, a fault, check, step, field of expect, rule or scenario",
+    )  # fmt: skip
+    parser.add_argument(
+        "--search", nargs="+", metavar="WORD",
+        help="list everything that contains all words in its id, title or sentence, best first",
+    )  # fmt: skip
     _json(parser)
 
 

@@ -16,7 +16,7 @@ from mfp_sim.device.printer_profile import Profile
 from mfp_sim.shared.documents import YEARS, Node, Problems, describe, in_years
 from mfp_sim.shared.documents.json_values import Exchanged, Instant
 from mfp_sim.shared.documents.kinds import Leaf, Schema
-from mfp_sim.shared.documents.records import document
+from mfp_sim.shared.documents.records import Doc, document
 from mfp_sim.shared.errors import Reason, Refused
 from mfp_sim.shared.scep.url import DEFAULT_PORTS, Scheme, Url
 
@@ -147,14 +147,14 @@ class ShownSentence:
 class KeySettings:
     """The items of a request (MFP-REQ-01). ``length`` in bits; the challenge password is never shown."""
 
-    name: str
-    common_name: str
-    organization: str = ""
-    length: int = 2048
-    signature: str = "SHA256"
-    use: str = "None"
-    policy: str | None = None
-    challenge: str | None = field(default=None, repr=False)
+    name: Annotated[str, Doc("the name of the key")]
+    common_name: Annotated[str, Doc("the subject's common name: an address or a host name")]
+    organization: Annotated[str, Doc("the subject's organization")] = ""
+    length: Annotated[int, Doc("the length of the key in bits")] = 2048
+    signature: Annotated[str, Doc("the hash of the signatures")] = "SHA256"
+    use: Annotated[str, Doc("what the key is for")] = "None"
+    policy: Annotated[str | None, Doc("the IPSec policy that uses it")] = None
+    challenge: Annotated[str | None, Doc("the challenge password")] = field(default=None, repr=False)
 
     def validate(self, profile: Profile, *, dns: bool, policies: Collection[str] = ()) -> None:
         """Raise Refused unless the model accepts these values; ``policies`` are the printer's IPSec policies."""

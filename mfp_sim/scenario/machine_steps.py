@@ -18,7 +18,7 @@ from mfp_sim.scenario.shapes import moment
 from mfp_sim.scenario.world import World
 from mfp_sim.shared.documents import Node, Problems, did_you_mean
 from mfp_sim.shared.documents.kinds import Definitions, Duration, Leaf, LocalTime, Schema, Within, Word, Words
-from mfp_sim.shared.documents.records import agree, beside, document, some
+from mfp_sim.shared.documents.records import Doc, agree, beside, document, some
 from mfp_sim.shared.errors import Refused
 
 __all__ = [
@@ -135,9 +135,9 @@ class _Point(Leaf):
 class PowerCut:
     """Cut the power now, or at the `nth` pass of a point; it returns after `off` seconds, or with `power_on`."""
 
-    at: Annotated[str | None, _Point()] = None
-    nth: Annotated[int, Within(1)] = 1
-    off: Annotated[float | None, Duration()] = None
+    at: Annotated[str | None, _Point(), Doc("a power point; without it, now")] = None
+    nth: Annotated[int, Within(1), Doc("at which pass of the point")] = 1
+    off: Annotated[float | None, Duration(), Doc("how long the power is off; without it, until power_on")] = None
 
     def act(self, world: World, role: str) -> Missing | None:  # noqa: ARG002
         printer = world.printer

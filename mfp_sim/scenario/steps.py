@@ -87,9 +87,9 @@ class Step:
 class Communication:
     """[Communication Settings]: the server's URL, its port, and the timeout in seconds; None for the model's own."""
 
-    url: str
-    port: int = 80
-    timeout: Annotated[int | None, Duration(1, "seconds")] = None
+    url: Annotated[str, Doc("the server's URL")]
+    port: Annotated[int, Doc("the server's port")] = 80
+    timeout: Annotated[int | None, Duration(1, "seconds"), Doc("how long to wait for a reply")] = None
 
     def act(self, world: World, role: str) -> None:
         world.printer.update_communication(url=self.url, port=self.port, timeout=self.timeout, role=role)
@@ -103,7 +103,7 @@ class Communication:
 class SendRequest(KeySettings):
     """Send a request with the key's settings. ``wait``: wait for its end; otherwise no time passes."""
 
-    wait: bool = True
+    wait: Annotated[bool, Doc("wait for the end of the request; otherwise no time passes")] = True
 
     @property
     def key(self) -> KeySettings:
@@ -129,8 +129,8 @@ class SendRequest(KeySettings):
 class WrittenPolling:
     """The number of polls, and the interval between them."""
 
-    count: int
-    minutes: Annotated[int, Duration(60, "minutes"), Doc(key="interval")]
+    count: Annotated[int, Doc("the greatest number of polls")]
+    minutes: Annotated[int, Duration(60, "minutes"), Doc("the time between two polls", key="interval")]
 
 
 @document("", apart("start", "start_in"))
@@ -138,15 +138,15 @@ class WrittenPolling:
 class AutoRequest:
     """``start_in``: the start in seconds from now, instead of ``start``."""
 
-    timer: bool = True
-    start: Annotated[datetime | None, LocalTime()] = None
-    start_in: Annotated[float | None, Duration()] = None
-    adjust: bool = False
-    polling: WrittenPolling | None = None
-    every_days: Annotated[int | None, Duration(86400, "days"), Doc(key="every")] = None
-    restart: bool = False
-    delete_old: bool = False
-    key: KeySettings | None = None
+    timer: Annotated[bool, Doc("whether the timer is on")] = True
+    start: Annotated[datetime | None, LocalTime(), Doc("the first request, in the printer's local time")] = None
+    start_in: Annotated[float | None, Duration(), Doc("the first request, counted from now")] = None
+    adjust: Annotated[bool, Doc("move the request by a random 1 to 600 seconds from the start")] = False
+    polling: Annotated[WrittenPolling | None, Doc("poll after a communication error or PENDING")] = None
+    every_days: Annotated[int | None, Duration(86400, "days"), Doc("the interval of requests", key="every")] = None
+    restart: Annotated[bool, Doc("restart the printer after a certificate is registered")] = False
+    delete_old: Annotated[bool, Doc("overwrite the key with the same use")] = False
+    key: Annotated[KeySettings | None, Doc("the key and the certificate to request")] = None
 
     @property
     def settings(self) -> AutoRequestSettings:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import shlex
 import shutil
 import subprocess
@@ -12,9 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from mfp_sim.cli.explain import entries, search
 from mfp_sim.cli.main import main
 from mfp_sim.cli.options import VERBS
 from mfp_sim.report.json_report import report_schema
+from mfp_sim.scenario.expectations import EXPECTATIONS
+from mfp_sim.scenario.steps import STEPS
 
 
 def test_list_for_people_and_machines(mfp_sim, scenario) -> None:
@@ -101,6 +105,100 @@ def test_explain_of_something_unknown_helps(mfp_sim) -> None:
     done = mfp_sim("explain", "MFP-POL-03")
     assert done.code == 2
     assert "did you mean 'MFP-POLL-03'?" in done.err
+    assert "mfp-sim explain --search xqzw" in mfp_sim("explain", "xqzw").err
+    assert "nothing to explain" in mfp_sim("explain").err
+
+
+def test_explain_names_what_shows_an_entry(mfp_sim) -> None:
+    told = mfp_sim("explain", "SCEP-3.2.1-02", "A-34", "F-P05").out
+    for line in (
+        "checks of servers: certrep-messagetype-present, refuses-no-messagetype   mfp-sim explain certrep-",
+        "faults: missing-messagetype   mfp-sim explain missing-messagetype",
+        "scenarios: refused-at-a-poll-by-http   mfp-sim show refused-at-a-poll-by-http",
+    ):
+        assert line in told
+    assert mfp_sim("explain", "refuses-no-messagetype").out.splitlines()[-1].strip() == (
+        "mfp-sim conform URL --only refuses-no-messagetype"
+    )
+
+
+def test_explain_gives_the_fields_of_steps_and_expectations(mfp_sim) -> None:
+    told = mfp_sim("explain", "auto_request", "keys", "delete_key", "network").out
+    for line in (
+        "    polling.count: a whole number (required): the greatest number of polls",
+        "    key.length: a whole number (default 2048): the length of the key in bits",
+        "    key.policy: text (optional): the IPSec policy that uses it",
+        "    adjust: true or false (default false): move the request by a random 1 to 600 seconds from the start",
+        "    every: a duration such as 10m (optional): the interval of requests",
+        "    keys[].use: None | TLS | IEEE 802.1X | IPSec | SIP | Device Signature, or an operator (optional)",
+        "    keys[].certificate.key_length: a whole number, 0 or more, or an operator (optional)",
+        "  value: text, or a map",
+        "  value: up | refused | unreachable | no-such-host | silent",
+    ):
+        assert line in told.splitlines()
+
+
+@pytest.mark.parametrize("word", sorted({*STEPS, *EXPECTATIONS}))
+def test_what_explain_says_of_a_step_or_expectation_loads(mfp_sim, tmp_path: Path, word: str) -> None:
+    """Each example loads, and every key of the JSON schema is in the list of fields."""
+    told = mfp_sim("explain", word).out
+    examples = [line.strip() for line in told.splitlines() if line.startswith("  - ")]
+    assert len(examples) == (word in STEPS) + (word in EXPECTATIONS)
+    for number, example in enumerate(examples):
+        file = tmp_path / f"{number}.scenario.yaml"
+        head = f"format: 1\nname: example-{number}\nwhy: It loads.\nclock: 2026-03-01T08:00:00+00:00\nsteps:\n"
+        before = "  - export_bundle: {name: settings, password: bundle-pass}\n" if word == "import_bundle" else ""
+        file.write_text(f"{head}{before}  {example}\n  - expect: {{powered: true}}\n")
+        done = mfp_sim("check", file)
+        assert (done.code, done.err) == (0, "")
+    kinds = [STEPS[word].kind] if word in STEPS else []
+    kinds += [EXPECTATIONS[word].shape] if word in EXPECTATIONS else []
+    for kind in kinds:
+        parts: dict = {}
+        whole = kind.schema(parts)
+        shape = parts[whole["$ref"].rpartition("/")[2]][1] if "$ref" in whole else whole
+        for key in shape.get("properties", {}):
+            assert f"    {key}: " in told
+
+
+def test_explain_searches_everything(mfp_sim) -> None:
+    rows = json.loads(mfp_sim("explain", "--json", "--search", "lost", "reply").out)
+    assert {row["kind"] for row in rows} >= {"scenario", "check", "assumption"}
+    for row in rows:
+        text = " ".join((row["id"], row["title"], row["sentence"])).lower()
+        assert "lost" in text
+        assert "reply" in text
+    first = mfp_sim("explain", "--search", "nonce-mismatch").out.splitlines()[0]
+    assert first.split()[:2] == ["nonce-mismatch", "fault"]
+
+
+def test_a_search_puts_ids_before_titles_before_sentences() -> None:
+    found = search(["polling"])
+    places = [0 if "polling" in entry.id.lower() else 1 if "polling" in entry.title.lower() else 2 for entry in found]
+    assert set(places) == {0, 1, 2}
+    assert places == sorted(places)
+
+
+def test_every_id_that_a_search_finds_can_be_explained(mfp_sim) -> None:
+    kinds = {}
+    for entry in entries():
+        kinds.setdefault(entry.kind, entry.id)
+    assert len(kinds) == 9
+    for identifier in kinds.values():
+        assert mfp_sim("explain", identifier).code == 0
+
+
+def test_a_search_without_a_result_is_5_and_a_long_one_is_cut(mfp_sim) -> None:
+    done = mfp_sim("explain", "--search", "lost", "xqzw")
+    assert (done.code, done.out) == (5, "")
+    assert "nothing contains all of: lost xqzw" in done.err
+    assert (
+        mfp_sim("explain", "--json", "--search", "xqzw").code,
+        mfp_sim("explain", "--json", "--search", "xqzw").out,
+    ) == (5, "[]\n")
+    done = mfp_sim("explain", "--search", "the")
+    assert len(done.out.splitlines()) == 20
+    assert re.fullmatch(r"and \d+ more: add a word, or list all with --json\n", done.err)
 
 
 def test_check_tells_every_mistake_of_every_file(mfp_sim, tmp_path: Path, scenario) -> None:
