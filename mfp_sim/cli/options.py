@@ -94,7 +94,10 @@ VERBS = (
   mfp-sim decode reply.http --key printer-key.pem           # opens the envelope
   mfp-sim decode capture.pcapng --json                      # each message in a packet capture
   curl -s 'http://ca.example/scep?operation=GetCACert' | mfp-sim decode - --json"""),
-    Verb("diff", "show how two traces, or two messages, differ", "survey", "diff", """\
+    Verb("diff", "show the fields in which two traces, reports, scenarios or messages differ", "diff", "diff", """\
+  mfp-sim diff deferred-twice-then-issued refused-after-pending   # two scenarios: what they do differently
+  mfp-sim diff old.scenario.yaml new.scenario.yaml
+  mfp-sim diff out-1/report.json out-2/report.json
   mfp-sim diff out-1/traces/NAME.jsonl out-2/traces/NAME.jsonl
   mfp-sim diff theirs.der ours.der"""),
     Verb("conform", "check a SCEP server against RFC 8894, and whether the printer models work with it", "conform",
@@ -544,8 +547,14 @@ def _decode(parser: argparse.ArgumentParser) -> None:
 
 
 def _diff(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("first", type=Path, metavar="FIRST", help="a trace, or a message as mfp-sim decode reads it")
-    parser.add_argument("second", type=Path, metavar="SECOND", help="another of the same kind")
+    parser.add_argument(
+        "first", metavar="FIRST",
+        help="a trace, a JSON report, a scenario (file, FILE::NAME or name), or a message as mfp-sim decode reads it",
+    )  # fmt: skip
+    parser.add_argument("second", metavar="SECOND", help="another of the same kind")
+    parser.epilog = "exit codes: 0 they are the same, 1 they differ, 2 one of them cannot be read.\n\n" + (
+        parser.epilog or ""
+    )
 
 
 def _serve(parser: argparse.ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""The verbs that survey: ``coverage``, ``profiles``, ``power-points``, ``diff``."""
+"""The verbs that survey: ``coverage``, ``profiles``, ``power-points``."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ import json
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
-from pathlib import Path
 
-from mfp_sim.cli.decode import differences, is_trace, read_input
 from mfp_sim.device.printer_profile import PROFILES, Profile, find_profile, profile_schema
 from mfp_sim.report.console import Console
 from mfp_sim.report.coverage import (
@@ -23,7 +21,6 @@ from mfp_sim.report.coverage import (
     markdown_of,
     reason_of,
 )
-from mfp_sim.run_trace import TraceEvent, compare, from_json_lines
 from mfp_sim.scenario.collection import select
 from mfp_sim.scenario.model import Scenario
 from mfp_sim.scenario.power import PowerInstant, PowerPoint, cut_at, power_instants
@@ -33,7 +30,7 @@ from mfp_sim.scenario.runner import run
 from mfp_sim.shared.documents import duration
 from mfp_sim.shared.errors import UsageError
 
-__all__ = ["coverage", "diff", "power_points", "profiles"]
+__all__ = ["coverage", "power_points", "profiles"]
 
 
 def coverage(options: argparse.Namespace) -> int:
@@ -202,27 +199,3 @@ def _verdict(row: dict[str, object]) -> str:
         return ""
     assert isinstance(broken, tuple)
     return "  FAIL  " + "; ".join(broken) if broken else "  sound"
-
-
-def diff(options: argparse.Namespace) -> int:
-    """The differences between two traces, or two messages; 1 if there are any."""
-    first, second = (read_input(str(path)) for path in (options.first, options.second))
-    if is_trace(first) != is_trace(second):
-        raise UsageError("only one of the two files is a trace", remedy="give two traces, or two messages")
-    if is_trace(first):
-        what, found = "traces", compare(_trace(options.first, first), _trace(options.second, second))
-    else:
-        what, found = "messages", list(differences(first, second))
-    console = Console(sys.stdout)
-    for line in found:
-        console.line(line)
-    if not found:
-        print(f"the {what} are the same")
-    return int(bool(found))
-
-
-def _trace(path: Path, octets: bytes) -> tuple[TraceEvent, ...]:
-    try:
-        return from_json_lines(octets.decode("utf-8"))
-    except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
-        raise UsageError(f"{path} is not a trace", remedy="give two files from traces/ of a --report DIR") from None

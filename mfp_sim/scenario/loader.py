@@ -25,7 +25,7 @@ from mfp_sim.scenario.parameters import NAME, ParameterSets, instances, with_par
 from mfp_sim.scenario.setting import PrinterSetup
 from mfp_sim.scenario.steps import Advance, AdvanceTo, Communication, Step
 from mfp_sim.shared.catalogue.registry import assumptions, known_ids
-from mfp_sim.shared.documents import Node, Problems, did_you_mean, load, load_text, node_of
+from mfp_sim.shared.documents import Node, Problems, did_you_mean, load, load_text, node_of, plain
 from mfp_sim.shared.documents.kinds import Definitions, Duration, Leaf, Pattern, Scalar, Schema, Text, Within, Words
 from mfp_sim.shared.documents.records import (
     Constraint,
@@ -40,7 +40,15 @@ from mfp_sim.shared.documents.records import (
 from mfp_sim.shared.errors import DocumentError, Refused
 from mock_scep_server.setup import CaSection, CaSetup
 
-__all__ = ["WrittenPrinter", "WrittenScenario", "load_file", "read_document", "read_text", "scenario_schema"]
+__all__ = [
+    "WrittenPrinter",
+    "WrittenScenario",
+    "load_file",
+    "read_document",
+    "read_text",
+    "scenario_schema",
+    "written_document",
+]
 
 
 def load_file(path: Path, changes: Sequence[str] = ()) -> list[Scenario]:
@@ -61,6 +69,17 @@ def read_text(text: str, file: str = "<text>") -> list[Scenario]:
 def read_document(document: Mapping[str, object], file: str = "<document>") -> list[Scenario]:
     """All scenarios of a file's content as plain values; errors have no line."""
     return _scenarios(node_of(document, file), file)
+
+
+def written_document(scenario: Scenario) -> dict[str, object]:
+    """What the file says of a scenario that was loaded from it, with its parameters and parts put in: everything that
+    affects its run, and not its name or what it is about."""
+    problems = Problems()
+    suffix = scenario.name[scenario.name.find("[") :] if "[" in scenario.name else ""
+    root = dict(instances(with_includes(load(Path(scenario.file)), problems), problems))[suffix]
+    whole = plain(root)
+    assert isinstance(whole, dict)
+    return {key: value for key, value in whole.items() if key not in _TOLD}
 
 
 def _scenarios(root: Node, file: str, changes: Sequence[str] = ()) -> list[Scenario]:

@@ -147,7 +147,7 @@ def test_diff_tells_what_differs_by_element(capsys: pytest.CaptureFixture[str]) 
 def test_diff_wants_two_of_a_kind(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "trace.jsonl").write_text('{"time": "2026-01-01T00:00:00+00:00", "kind": "x"}\n')
     assert main(["diff", str(tmp_path / "trace.jsonl"), str(VECTORS / "openssl/csr.der")]) == 2
-    assert "only one of the two files is a trace" in capsys.readouterr().err
+    assert "csr.der is a message (give two of the same kind)" in capsys.readouterr().err
 
 
 def test_what_is_odd_inside_the_envelope_is_noted(capsys: pytest.CaptureFixture[str]) -> None:

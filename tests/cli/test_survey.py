@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import re
 from pathlib import Path
 
 import yaml
@@ -129,11 +131,77 @@ def test_diff_of_traces(mfp_sim, tmp_path: Path) -> None:
     assert mfp_sim("diff", first, first).out == "the traces are the same\n"
     done = mfp_sim("diff", first, second)
     assert done.code == 1
-    assert done.out.startswith("event ")
+    for line in done.out.splitlines():
+        assert re.fullmatch(r"event\[\d+\]\.[\w.]+: .+ -> .+", line), line
     for text in ("{}\n", '{"time": ' + "[" * 100_000):
         (tmp_path / "no.jsonl").write_text(text)
         assert "is not a trace" in mfp_sim("diff", first, tmp_path / "no.jsonl").err
-    assert "cannot read" in mfp_sim("diff", first, tmp_path / "nowhere").err
+    assert "cannot read" in mfp_sim("diff", first, tmp_path / "nowhere.jsonl").err
+
+
+def test_diff_of_traces_pairs_events_and_shows_only_what_differs(mfp_sim, tmp_path: Path) -> None:
+    at = "2026-03-02T08:00:00+00:00"
+    request = {"time": at, "kind": "exchange.request", "operation": "PKCSReq", "csr": {"a": 1, "b": 2}}
+    reply = {"time": at, "kind": "exchange.reply", "operation": "PKCSReq", "status": 200}
+    cut = {"time": at, "kind": "power.cut", "point": "by hand"}
+    other = [cut, {**request, "csr": {"a": 1, "b": "2"}}, {**reply, "status": 500}]
+    for name, entries in (("a", [request, reply]), ("b", other)):
+        (tmp_path / name).write_text("".join(json.dumps(entry) + "\n" for entry in entries))
+    done = mfp_sim("diff", tmp_path / "a", tmp_path / "b")
+    assert done.code == 1
+    assert done.out.splitlines() == [
+        f'event[0]: (absent) -> {{"time": "{at}", "kind": "power.cut", "point": "by hand"}}',
+        'event[0].csr.b: 2 -> "2"',
+        "event[1].status: 200 -> 500",
+    ]
+
+
+def test_diff_of_reports(mfp_sim, tmp_path: Path, scenario: Path) -> None:
+    mfp_sim("run", scenario, "--report", tmp_path / "1")
+    mfp_sim("run", scenario, "--report", tmp_path / "2")
+    first, second = (tmp_path / number / "report.json" for number in "12")
+    done = mfp_sim("diff", first, second)
+    assert (done.code, done.out) == (0, "the reports are the same, apart from the time that the runs took\n")
+    report = json.loads(second.read_text())
+    report["scenarios"][0]["tags"] = ["other"]
+    report["flips"] = ["A-22=5xx"]
+    packed = tmp_path / "changed.json.gz"
+    packed.write_bytes(gzip.compress(json.dumps(report).encode()))
+    done = mfp_sim("diff", first, packed)
+    assert done.code == 1
+    assert sorted(done.out.splitlines()) == [
+        'flips[0]: (absent) -> "A-22=5xx"', 'scenarios[enrols].tags[0]: "smoke" -> "other"',
+    ]  # fmt: skip
+    assert "is a report, but" in mfp_sim("diff", first, tmp_path / "1/traces/enrols.jsonl").err
+
+
+def test_diff_of_scenarios_shows_what_they_do_differently(mfp_sim, tmp_path: Path, scenario: Path) -> None:
+    done = mfp_sim("diff", "lost-reply-then-issued[reset]", "lost-reply-then-issued[stalled]")
+    assert done.code == 1
+    assert done.out.splitlines() == [
+        'ca.script[1].faults[1]: "reset" -> "stall"',
+        'steps[5].expect.messages_at[2]: "2026-03-02 09:10:00" -> "2026-03-02 09:10:30"',
+    ]
+    same = tmp_path / "same.scenario.yaml"
+    same.write_text(re.sub("(?m)^name:.*$", "name: other  # a comment", scenario.read_text()))
+    done = mfp_sim("diff", scenario, same)
+    assert (done.code, done.out) == (0, "the scenarios do the same\n")
+    done = mfp_sim("diff", "lost-reply-then-issued", scenario)
+    assert done.code == 2
+    assert "is 5 scenarios" in done.err
+
+
+def test_diff_of_scenarios_shows_no_secret(mfp_sim, tmp_path: Path) -> None:
+    for number, steps in ((1, ""), (2, "  - request: {name: a, common_name: 192.0.2.1, challenge: canary-b}\n")):
+        head = f"format: 1\nname: s-{number}\nwhy: W.\nclock: 2026-03-02T08:00:00+00:00\n"
+        head += f"ca: {{challenge: {{static: canary-{number}}}}}\nsteps:\n"
+        (tmp_path / f"{number}.scenario.yaml").write_text(f"{head}{steps}  - expect: {{powered: true}}\n")
+    done = mfp_sim("diff", tmp_path / "1.scenario.yaml", tmp_path / "2.scenario.yaml")
+    assert done.code == 1
+    assert done.out.splitlines() == [
+        "ca.challenge.static: differs (a secret, not shown)",
+        'steps[1]: (absent) -> {"request": {"name": "a", "common_name": "192.0.2.1", "challenge": "***"}}',
+    ]
 
 
 def test_every_failure_of_the_field_has_a_scenario_or_a_reason_and_not_both(mfp_sim) -> None:
