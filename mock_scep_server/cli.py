@@ -41,6 +41,7 @@ examples:
   mock-scep-server judge exchanges                      # judges all requests that --save has kept
   mock-scep-server judge capture.pcapng                 # judges those in a packet capture
   mock-scep-server profiles ndes-2016                   # each value and its source
+  source <(mock-scep-server completion bash)            # or zsh, or fish: completes options, faults, profiles, keys
 """
 
 
@@ -57,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
         nargs="?",
         metavar="NAME",
         help="faults, defects: the one to describe; profiles: a profile or a file;  "
-        "judge: a message, a request, a --save folder, a HAR, or a pcap",
+        "judge: a message, a request, a --save folder, a HAR, or a pcap; completion: bash, zsh or fish",
     )
     parser.add_argument("--key", type=Path, metavar="FILE", help="judge: the key that decrypts the message, PEM")
     parser.add_argument("--version", action="version", version=f"mock-scep-server {__version__}")
@@ -264,7 +265,17 @@ def _judge(options: argparse.Namespace) -> int:
     return judge(options)
 
 
-_VERBS = {"serve": _serve, "faults": _faults, "defects": _defects, "profiles": _profiles, "judge": _judge}
+def _completion(options: argparse.Namespace) -> int:
+    from mock_scep_server.cli_completion import script  # noqa: PLC0415 - --help starts without it
+
+    print(script(_parser(), options.name))
+    return 0
+
+
+_VERBS = {
+    "serve": _serve, "faults": _faults, "defects": _defects, "profiles": _profiles, "judge": _judge,
+    "completion": _completion,
+}  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from mfp_sim.shared.documents import did_you_mean
 from mfp_sim.shared.errors import DocumentError, UsageError
 from mock_scep_server.faults import FAULTS
 
-__all__ = ["new"]
+__all__ = ["KINDS", "new"]
 
 SCHEMA = "scenario.schema.json"
 
@@ -41,7 +41,7 @@ _AUTO = f"""\
       polling: {{count: 3, interval: 10m}}
       key: {_KEY}
 """
-_KINDS = {
+KINDS = {
     "manual": _Begin(
         "a request by hand",
         "A manual request brings a certificate, and TLS uses it after a restart.",
@@ -108,11 +108,11 @@ def new(options: argparse.Namespace) -> int:
     name = options.name or (_asked("name, of small letters, digits and hyphens", "my-scenario") if asks else None)
     if name is None or not re.fullmatch(NAME, name):
         raise UsageError(f"{name!r} cannot name a scenario", remedy="small letters, digits and hyphens: my-scenario")
-    kinds = [f"{kind}: {begin.about}" for kind, begin in _KINDS.items()]
+    kinds = [f"{kind}: {begin.about}" for kind, begin in KINDS.items()]
     kind = options.kind or ("fault" if options.fault else None)
     kind = kind or (_asked("kind\n  " + "\n  ".join(kinds) + "\nwhich", "manual") if asks else "manual")
-    if kind not in _KINDS:
-        raise UsageError(f"there is no kind {kind!r}", remedy=did_you_mean(kind, _KINDS) or ", ".join(_KINDS))
+    if kind not in KINDS:
+        raise UsageError(f"there is no kind {kind!r}", remedy=did_you_mean(kind, KINDS) or ", ".join(KINDS))
     fault = options.fault or "nonce-mismatch"
     if asks and kind == "fault" and not options.fault:
         fault = _asked("fault (mock-scep-server faults lists them)", fault)
@@ -137,7 +137,7 @@ def _asked(what: str, default: str) -> str:
 
 
 def _text(name: str, kind: str, fault: str, why: str | None) -> str:
-    begin = _KINDS[kind]
+    begin = KINDS[kind]
     if kind != "fault":
         return _whole(name, why or begin.why, begin.script, begin.steps)
     if fault not in FAULTS:

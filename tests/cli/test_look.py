@@ -258,8 +258,24 @@ def test_bash_completes(mfp_sim, tmp_path: Path) -> None:
         (["run", "--profile", "canon-l"], "canon-legacy"),
         (["run", "manual-req"], "manual-request"),
         (["run", "--tag", "smoke", "manual-req"], "manual-request"),
-        (["explain", "manual-req"], "manual-request"),
+        (["explain", "manual-request-l"], "manual-request-locked"),
         (["run", "--lang", "n"], "nb"),
+        (["explain", "MFP-POLL-07"], "MFP-POLL-07"),
+        (["explain", "nonce-mism"], "nonce-mismatch"),
+        (["explain", "refuses-no-m"], "refuses-no-messagetype"),
+        (["explain", "F-P05"], "F-P05"),
+        (["explain", "auto_r"], "auto_request"),
+        (["diff", "manual-req"], "manual-request"),
+        (["run", "--flip", "A-22"], "A-22=5xx A-22=all"),
+        (["run", "--set", "ca.appr"], "ca.approval="),
+        (["run", "--set", "printer.time"], "printer.timezone="),
+        (["run", "--tag", "poll"], "polling"),
+        (["new", "--fault", "nonce-mism"], "nonce-mismatch"),
+        (["new", "--kind", "l"], "lost-reply"),
+        (["proxy", "--fault", "reset-"], "reset-in-reply"),
+        (["conform", "--only", "refuses-no-m"], "refuses-no-messagetype"),
+        (["conform", "--persona", "strongs"], "strongswan"),
+        (["serve", "--ca-profile", "ndes-2016"], "ndes-2016"),
         (["run", "--report", "scr"], "script"),
         (["run", "--seed", "m"], ""),
     ],
@@ -270,7 +286,7 @@ def test_bash_completes_values(mfp_sim, tmp_path: Path, words: list[str], told: 
     source = f"source {tmp_path}/script"
     stand_in = "mfp-sim() { [ $1 = list ] && echo 'manual-request  why' || echo 'canon-legacy  what'; }"
     run = subprocess.run(
-        ["bash", "-c", f'{source}; {stand_in}; {place}; _shtab_mfp_sim; echo "${{COMPREPLY[@]}}"'],
+        ["bash", "-c", f'{source}; {stand_in}; {place}; _mfp_sim; echo "${{COMPREPLY[@]}}"'],
         capture_output=True, text=True, check=True, cwd=tmp_path,
     )  # fmt: skip
     assert run.stdout == f"{told}\n"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
+import shutil
 import signal
 import socket
 import ssl
@@ -434,3 +436,51 @@ def test_the_control_port_with_a_token(tmp_path: Path) -> None:
 def test_options_of_the_control_port_that_do_not_go_together(capsys, options: list[str], words: str) -> None:
     assert main(["--port", "0", *options]) == 2
     assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["compl"], "completion"),
+        (["completion", "z"], "zsh"),
+        (["--ra", "s"], "single split"),
+        (["--fault", "nonce-mism"], "nonce-mismatch"),
+        (["--fault", "tls-"], ""),  # takes effect before the first request: not for --fault
+        (["faults", "nonce-mism"], "nonce-mismatch"),
+        (["defects", "accepts-bad-s"], "accepts-bad-signature"),
+        (["--defect", "accepts-bad-s"], "accepts-bad-signature"),
+        (["profiles", "ndes-2016"], "ndes-2016"),
+        (["--profile", "ndes-2016"], "ndes-2016"),
+        (["--set", "appr"], "approval="),
+        (["--set", "reply_d"], "reply_digest="),
+        (["--set", "scri"], ""),  # it has an option of its own
+        (["--script", "scr"], "script"),
+        (["judge", "scr"], "script"),
+    ],
+)
+def test_bash_completes(words: list[str], told: str, tmp_path: Path, capsys) -> None:
+    assert main(["completion", "bash"]) == 0
+    (tmp_path / "script").write_text(capsys.readouterr().out)
+    place = f"COMP_WORDS=(mock-scep-server {shlex.join(words)}); COMP_CWORD={len(words)}"
+    run = subprocess.run(
+        ["bash", "-c", f'source {tmp_path}/script; {place}; _mock_scep_server; echo "${{COMPREPLY[@]}}"'],
+        capture_output=True, text=True, check=True, cwd=tmp_path,
+    )  # fmt: skip
+    assert run.stdout == f"{told}\n"
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_each_shell_gets_a_script_with_the_words_of_this_version(shell: str, tmp_path: Path, capsys) -> None:
+    assert main(["completion", shell]) == 0
+    script = capsys.readouterr().out
+    for word in ("nonce-mismatch", "accepts-bad-signature", "ndes-2016", "approval=", "reply_digest="):
+        assert word in script
+    if (program := shutil.which(shell)) is not None:
+        (tmp_path / "script").write_text(script)
+        subprocess.run([program, "-n", str(tmp_path / "script")], check=True)
+
+
+def test_completion_needs_a_shell(capsys) -> None:
+    for words in (["completion"], ["completion", "tcsh"]):
+        assert main(words) == 2
+        assert "one of bash, zsh, fish" in capsys.readouterr().err
