@@ -17,6 +17,7 @@ from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from mfp_sim.cli.ending import of_checks
 from mfp_sim.conformance import baseline as baselines
 from mfp_sim.conformance.causes import title_of
 from mfp_sim.conformance.challenges import Command, NdesPageClient, SendNoChallenge, Static
@@ -363,7 +364,10 @@ def _run_with(options: argparse.Namespace, keys: KeySource) -> int:
     )
     _publish(options, console, report, run, kept)
     code = _exit_code(run, verdicts, compared, strict=options.strict, judged=bool(checks or printers))
-    return code or (MfpSimError.exit_code if run.internal_errors else 0)
+    code = code or (MfpSimError.exit_code if run.internal_errors else 0)
+    if not (options.quiet or options.json) and (last := of_checks(report, code, "server")):
+        console.line(last)
+    return code
 
 
 def _publish(

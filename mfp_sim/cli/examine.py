@@ -13,6 +13,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 
+from mfp_sim.cli.ending import of_checks
 from mfp_sim.conformance.baseline import compared, load_baseline
 from mfp_sim.conformance.model import CheckVerdict
 from mfp_sim.examination.engine import Examination, SituationResult
@@ -81,7 +82,10 @@ def examine(options: argparse.Namespace) -> int:
         console.line(f"reports in {options.report}")
     if options.json:
         print(json.dumps(as_json(report), ensure_ascii=False))
-    return _exit_code(found, report, strict=options.strict)
+    code = _exit_code(found, report, strict=options.strict)
+    if not (options.quiet or options.json) and (last := of_checks(report, code, "client")):
+        console.line(last)
+    return code
 
 
 def _requirements() -> Sequence[str]:

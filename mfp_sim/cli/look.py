@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -88,7 +89,10 @@ def check(options: argparse.Namespace) -> int:
     elif files or plans:
         found = [f"{_several(count, 'scenario')} in {_several(len(files), 'file')}"] if files else []
         found += [_several(len(plans), "fleet plan")] if plans else []
-        print(f"{' and '.join(found)}, no mistakes")
+        verb = "run" if files else "fleet"
+        where = f"mfp-sim {verb} {shlex.join(options.selection)}".rstrip()
+        last = "" if options.quiet else f". Next: {where}"
+        print(f"{' and '.join(found)}, no mistakes{last}")
     return 0 if files or plans else 5
 
 

@@ -317,6 +317,7 @@ def _explain(parser: argparse.ArgumentParser) -> None:
 def _check(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("selection", nargs="*", metavar="PATH", help=_SELECTION)
     parser.set_defaults(tag=[])
+    parser.add_argument("-q", "--quiet", action="store_true", help="do not say what to do next")
     _json(parser, "print the mistakes as JSON")
     parser.add_argument(
         "--assumptions",

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from mfp_sim.cli.ending import of_scenarios
 from mfp_sim.cli.execution import Conditions, carried_out, machine, unreadable
 from mfp_sim.cli.watching import changes_of
 from mfp_sim.contact import Contact, probe
@@ -80,7 +81,10 @@ def _run(options: argparse.Namespace) -> int:
     if contact is not None:
         provenance = replace(provenance, ca=contact.ca, options=contact.reached)
     _publish(replace(whole_run, provenance=provenance), options, console)
-    return _exit_code(whole_run, console)
+    code = _exit_code(whole_run, console)
+    if not (options.quiet or options.json) and (last := of_scenarios(whole_run, code, options.report)):
+        console.line(last)
+    return code
 
 
 def _conditions(options: argparse.Namespace) -> Conditions:

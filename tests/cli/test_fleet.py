@@ -166,7 +166,7 @@ def test_the_files_of_a_report(mfp_sim, plan: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("file", PLANS, ids=lambda file: file.name)
 def test_the_plans_that_come_along_are_read_and_short(mfp_sim, file: Path) -> None:
-    assert mfp_sim("check", file).out == "1 fleet plan, no mistakes\n"
+    assert mfp_sim("check", file).out == f"1 fleet plan, no mistakes. Next: mfp-sim fleet {file}\n"
     lines = [line for line in file.read_text().splitlines() if not line.startswith("#")]
     assert len(lines) <= 35
 

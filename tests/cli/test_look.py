@@ -220,7 +220,7 @@ def test_two_files_with_one_name_are_a_mistake(mfp_sim, tmp_path: Path, scenario
 
 
 def test_check_of_what_is_right(mfp_sim, scenario) -> None:
-    assert mfp_sim("check", scenario).out == "1 scenario in 1 file, no mistakes\n"
+    assert mfp_sim("check", scenario).out == f"1 scenario in 1 file, no mistakes. Next: mfp-sim run {scenario}\n"
 
 
 def test_the_committed_schema_is_what_the_tables_say(mfp_sim) -> None:
@@ -399,7 +399,9 @@ def test_what_check_writes_run_counts(mfp_sim, tmp_path: Path) -> None:
     file = routes(tmp_path, "right", "[A-22]")
 
     def last(*words: object) -> str:
-        return mfp_sim("run", file, *words).out.splitlines()[-1].removesuffix(" (mfp-sim check --assumptions)")
+        return (
+            mfp_sim("run", file, "--quiet", *words).out.splitlines()[-1].removesuffix(" (mfp-sim check --assumptions)")
+        )
 
     none = "0 depend only on the manual and the RFC; 0 also depend on assumptions; 1 was not examined"
     assert last() == none

@@ -16,10 +16,13 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
+import report_samples
 from http_proxy import proxy
 from tls_hosts import tls_host
 
 from mfp_sim.cli import execution
+from mfp_sim.cli.ending import of_checks
+from mfp_sim.report.model import Baseline, Provenance, RunReport
 from mfp_sim.shared.scep.http_messages import HttpReply, delivery_of
 from mock_scep_server.server import ServerHost
 
@@ -589,3 +592,42 @@ def test_a_challenge_that_stands_in_the_names_of_a_trace_hides_no_name(
     assert done.code == 1, done.err
     assert "0 passed, 1 failed" in done.out
     assert f"printer <- CA   {shown}" in done.out
+
+
+def test_the_last_line_says_what_happened_and_what_to_do_next(mfp_sim, scenario, failing, tmp_path: Path) -> None:
+    def last(*words: object) -> str:
+        return mfp_sim("run", *words).out.splitlines()[-1]
+
+    assert last(scenario) == "The scenario passed. Next: --report DIR writes what happened as a page"
+    page = tmp_path / "out"
+    assert last(scenario, "--report", page) == f"The scenario passed. Next: open {page / 'report.html'}"
+    told = last(scenario, failing)
+    assert told.startswith("1 of 2 scenarios failed: fails, ")
+    assert told.endswith(f". Next: mfp-sim show {failing} shows it step by step")
+    assert "Next:" not in last(failing, "--quiet")
+    done = mfp_sim("run", scenario, "--json")
+    assert "Next:" not in done.out + done.err
+
+
+@pytest.mark.parametrize(
+    ("code", "findings", "baseline", "words"),
+    [
+        (0, (), None, ""),
+        (0, ("warn",), None, "The server did not fail, with 1 finding. Next: look at the first one, 'It is wrong'"),
+        (0, ("warn", "finding"), None, "The server did not fail, with 2 findings. Next: look at the first one, 'It is wrong'"),
+        (1, ("fail",), None, "The server failed. Next: mend the first finding, 'It is wrong', and run this again"),
+        (6, ("fail",), None, "The server failed. Next: mend the first finding, 'It is wrong', and run this again"),
+        (1, ("warn",), None, ""),  # --strict, or a run that stopped: the lines above say why
+        (3, ("fail",), None, "No verdict: not even a right request succeeded. Next: check the server's settings and its log"),
+        (0, ("fail",), Baseline("b.yaml"), "As the baseline expects"),
+        (1, ("fail",), Baseline("b.yaml", ("x",)),
+         "Not as the baseline expects. Next: mend it, or change the lines of the baseline that are named above"),
+        (4, ("fail",), None, ""),
+    ],
+)  # fmt: skip
+def test_the_last_line_about_a_server_is_never_better_than_the_exit_code(code, findings, baseline, words) -> None:
+    causes = tuple(
+        report_samples.cause(f"c-{n}", "interoperability", verdict, "a-check") for n, verdict in enumerate(findings)
+    )
+    report = RunReport((), "http://ca.example/scep", provenance=Provenance(baseline=baseline), findings=causes)
+    assert of_checks(report, code, "server") == words

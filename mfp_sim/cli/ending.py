@@ -1,0 +1,55 @@
+"""The last line of a verb for people: what happened, and what to do next.
+
+It follows from the exit code, so that it cannot sound better than the code is. It is left out with ``--quiet``, with
+``--json``, and where the line before it has said so already.
+"""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+from mfp_sim.report.headline import headline, reason
+from mfp_sim.report.labels import labels
+from mfp_sim.report.model import RunReport
+
+__all__ = ["of_checks", "of_scenarios"]
+
+
+def of_scenarios(report: RunReport, code: int, directory: Path | None) -> str:
+    """The line of ``run``; ``directory`` has the reports, if any were written. Empty if there is nothing to add."""
+    say = labels("en")
+    told = headline(report, say)
+    if told is None or (code == 0) is bool(told.named):
+        return ""
+    page = f"open {directory / 'report.html'}" if directory is not None else ""
+    if not told.named:
+        return f"{told.words}. Next: {page or '--report DIR writes what happened as a page'}"
+    first = told.named[0]
+    where = shlex.quote(f"{first.file}::{first.name}" if "[" in first.name else first.file)
+    if not first.trace:
+        step = f"mfp-sim check {where} shows the mistakes"
+    elif report.target == "in process":
+        step = f"mfp-sim show {where} shows it step by step"
+    else:
+        step = "--report DIR writes the messages"
+    return f"{told.words}: {first.name}, {reason(first, say)}. Next: {page or step}"
+
+
+def of_checks(report: RunReport, code: int, subject: str) -> str:
+    """The line of ``conform`` and ``examine`` about the server or the client. Empty if there is nothing to add."""
+    first = report.to_mend[0] if report.to_mend else None
+    if code == 3:
+        return f"No verdict: not even a right request succeeded. Next: check the {subject}'s settings and its log"
+    if report.provenance.baseline is not None and code in (0, 1):
+        return (
+            "As the baseline expects"
+            if code == 0
+            else "Not as the baseline expects. Next: mend it, or change the lines of the baseline that are named above"
+        )
+    if code in (1, 6) and first is not None and first.verdict == "fail":
+        return f"The {subject} failed. Next: mend the first finding, {first.title!r}, and run this again"
+    if code == 0 and first is not None:
+        more = f"{len(report.to_mend)} findings" if len(report.to_mend) > 1 else "1 finding"
+        return f"The {subject} did not fail, with {more}. Next: look at the first one, {first.title!r}"
+    return ""
