@@ -209,7 +209,7 @@ def test_the_budget_is_never_exceeded(monkeypatch: pytest.MonkeyPatch, budget: i
         result = search_server(session, seed=3, keep_going=True)
     assert len(result.minted) + len(result.untold) <= budget
     assert len(services[0].ledger.entries) <= budget
-    assert f"the budget of {budget} certificates is spent" in result.ended
+    assert f"the rest of the budget of {budget} certificates is kept" in result.ended
 
 
 def test_the_time_ends_it() -> None:

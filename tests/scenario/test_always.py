@@ -1,4 +1,4 @@
-"""The rules that hold in every run: none fails on the shipped scenarios, and each is proved able to fail."""
+"""The rules that hold in every run: none fails in an ordinary run, and each is proved able to fail."""
 
 from __future__ import annotations
 

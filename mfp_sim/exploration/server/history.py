@@ -1,7 +1,7 @@
 """What happened between a server and its clients: acts, and the history of their requests and replies.
 
-Only values: `acts` draws the acts and writes their messages, `rules` judges the history, `diagram`
-shows it. RFC 8894, 2.5 and 3.2.1.1: one transaction is one request, with its repetitions and its polls.
+Only values: `acts` draws the acts and writes their messages, `rules` judges the history, `diagram` shows it. RFC
+8894, 2.5 and 3.2.1.1: one transaction is one request, with its repetitions and its polls.
 """
 
 from __future__ import annotations

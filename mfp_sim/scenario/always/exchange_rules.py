@@ -197,7 +197,7 @@ def _asks_as_set(course: Course) -> Iterator[str]:
             if event.csr is None:
                 continue
             settings = stored["settings"]
-            told = {
+            sent = {
                 "length": event.csr.length,
                 "signature": (event.csr.signature or "").upper(),
                 "challenge": event.csr.challenge == "present",
@@ -208,9 +208,9 @@ def _asks_as_set(course: Course) -> Iterator[str]:
                 "challenge": settings["challenge"] is not None,
             }
             yield from (
-                f"{serial}: the CSR has {name} {told[name]}, the settings say {expected[name]}"
-                for name in told
-                if told[name] != expected[name]
+                f"{serial}: the CSR has {name} {sent[name]}, the settings say {expected[name]}"
+                for name in sent
+                if sent[name] != expected[name]
             )
             enrolment = stored["enrolment"]
             if enrolment is not None and event.transaction != enrolment["transaction_id"]:

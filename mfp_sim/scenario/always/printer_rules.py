@@ -191,7 +191,7 @@ def _keys_kept(step: StepSeen) -> Iterator[str]:
 
 
 def _waited(step: StepSeen) -> Iterator[str]:
-    """A manual request ends in the step that waits for it: it never polls."""
+    """A manual request never polls, so it ends in the step that waits for it."""
     seen = _about(step)
     if seen is not None and step.kind == "request" and step.refused is None and step.begun != step.ended:
         after = seen[1]
@@ -264,8 +264,8 @@ def _polls_as_set(course: Course) -> Iterator[str]:
             if first and then and then["polls"] > first["polls"] and then["next_poll"] is not None:
                 due = datetime.fromisoformat(then["next_poll"])
                 if due - new.own_time != timedelta(minutes=then["polling"]["minutes"]):
-                    told, minutes = due - new.own_time, then["polling"]["minutes"]
-                    yield f"{serial}: the next poll is due {told} after the reply, the settings say {minutes} minutes"
+                    later, minutes = due - new.own_time, then["polling"]["minutes"]
+                    yield f"{serial}: the next poll is due {later} after the reply, the settings say {minutes} minutes"
                 if then["polls"] != first["polls"] + 1:
                     yield f"{serial}: one reply counted as {then['polls'] - first['polls']} polls"
 
