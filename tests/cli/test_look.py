@@ -75,6 +75,18 @@ def test_show_speaks_in_the_printers_local_time(mfp_sim, tmp_path: Path) -> None
     assert not any(line.strip().startswith("2026-03-02") for line in lines)
 
 
+@pytest.mark.parametrize("verb", ["show", "diff"])
+def test_the_reference_shows_what_is_printed(mfp_sim, verb: str) -> None:
+    page = (Path(__file__).parents[2] / "docs/reference/reports.md").read_text("utf-8")
+    (block,) = re.findall(rf"```console\n\$ mfp-sim ({verb} .*?)```", page, re.DOTALL)
+    command, *wanted = block.splitlines()
+    lines = mfp_sim(*shlex.split(command)).out.splitlines()
+    places = [lines.index(line) for line in wanted if line != "..."]
+    assert places == sorted(places)
+    if verb == "show":  # the exchange is shown without a gap
+        assert places[:6] == list(range(places[0], places[0] + 6))
+
+
 def test_show_of_a_failing_one_is_1(mfp_sim, failing) -> None:
     done = mfp_sim("show", failing)
     assert done.code == 1
