@@ -52,4 +52,9 @@ def of_checks(report: RunReport, code: int, subject: str) -> str:
     if code == 0 and first is not None:
         more = f"{len(report.to_mend)} findings" if len(report.to_mend) > 1 else "1 finding"
         return f"The {subject} did not fail, with {more}. Next: look at the first one, {first.title!r}"
+    passed = report.verdicts["pass"]
+    if code == 0 and passed:
+        quick = report.provenance.options.get("choice") == "quick"
+        step = "run it without --quick" if quick else "keep a report (--report DIR) to compare later runs with"
+        return f"{passed} passed, and nothing to mend was found. Next: {step}"
     return ""

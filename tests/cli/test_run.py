@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -612,7 +613,7 @@ def test_the_last_line_says_what_happened_and_what_to_do_next(mfp_sim, scenario,
 @pytest.mark.parametrize(
     ("code", "findings", "baseline", "words"),
     [
-        (0, (), None, ""),
+        (0, (), None, "1 passed, and nothing to mend was found. Next: keep a report (--report DIR) to compare later runs with"),
         (0, ("warn",), None, "The server did not fail, with 1 finding. Next: look at the first one, 'It is wrong'"),
         (0, ("warn", "finding"), None, "The server did not fail, with 2 findings. Next: look at the first one, 'It is wrong'"),
         (1, ("fail",), None, "The server failed. Next: mend the first finding, 'It is wrong', and run this again"),
@@ -629,5 +630,12 @@ def test_the_last_line_about_a_server_is_never_better_than_the_exit_code(code, f
     causes = tuple(
         report_samples.cause(f"c-{n}", "interoperability", verdict, "a-check") for n, verdict in enumerate(findings)
     )
-    report = RunReport((), "http://ca.example/scep", provenance=Provenance(baseline=baseline), findings=causes)
+    checks = (report_samples.check(verdict="pass"),)
+    report = RunReport(
+        (), "http://ca.example/scep", provenance=Provenance(baseline=baseline), findings=causes, checks=checks
+    )
     assert of_checks(report, code, "server") == words
+    nothing = replace(report, checks=(), findings=())
+    assert "nothing to mend" not in of_checks(nothing, code, "server")
+    quick = replace(report, provenance=Provenance(options={"choice": "quick"}), findings=())
+    assert of_checks(quick, 0, "server") == "1 passed, and nothing to mend was found. Next: run it without --quick"
