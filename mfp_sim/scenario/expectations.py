@@ -439,8 +439,11 @@ def _empty(kind: Kind, path: str) -> Iterator[tuple[str, str]]:
             yield from _empty(kind.value, f"{path}.{word}".lstrip("."))
 
 
-_EXACT = (_audit, CA_LOOKS["orphans"][0], _messages_at, _sent_at, _next_request, _next_request_within, *LOOKS_FOR_TEXTS)
-"""Comparisons that search for a text or for times, and so accept no operator."""
+_EXACT = (
+    _always, _audit, CA_LOOKS["orphans"][0], _messages_at, _sent_at, _next_request, _next_request_within,
+    *LOOKS_FOR_TEXTS,
+)  # fmt: skip
+"""Comparisons that name rules or search for a text or for times, and so accept no operator."""
 
 EXPECTATIONS: dict[str, _Kind] = {
     "status": _Kind(

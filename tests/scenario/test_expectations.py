@@ -98,7 +98,7 @@ def scenario(field: str, value: str, steps: str = STEPS):
 
 
 def test_each_field_has_a_row() -> None:
-    assert ROWS.keys() == EXPECTATIONS.keys()
+    assert ROWS.keys() == EXPECTATIONS.keys() - {"always"}, "test_always.py has that one: it fails only with a bug"
 
 
 @pytest.mark.parametrize("field", ROWS)
