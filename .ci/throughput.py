@@ -243,8 +243,8 @@ key and number of clients, in the same run. A run ends early when 5 of 100 enrol
 Certificates that share a serial number cannot be revoked one by one.
 
 **Read the rows with sixteen clients with care**: the clients run on the same machine, and a client's part of an
-enrolment costs about as much as the server's. With RSA-2048, the two cores reach about 250 a second together with every
-server; the column per core shows what each server needs by itself.
+enrolment costs about as much as the server's. With RSA-2048, the two cores reach about 250 a second together with the
+mock and with each server in Go; the column per core shows what each server needs by itself.
 
 jscep and XiPKI's scep-core are libraries. They are measured in small CAs ([jscep](../../.ci/jscep_server),
 [XiPKI](../../.ci/xipki_server)). Like each server, these have just started, so the figures include the work of Java's
