@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -101,7 +102,12 @@ def test_a_run_that_is_ended_ends_its_client(tmp_path: Path) -> None:
         [sys.executable, "-m", "mfp_sim", "examine", "--client", f"sh {client}", "--only", "ra", "--timeout", "60"],
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    begun.read_text()
+    pipe = os.open(begun, os.O_RDWR)  # without a writer, a plain read would wait for ever
+    ready, _, _ = select.select([pipe], [], [], 60)
+    os.close(pipe)
+    if not ready:
+        run.kill()
+        pytest.fail(f"the client did not begin: {run.communicate()[1]}")
     run.send_signal(signal.SIGTERM)  # SIGINT is the same to it, where the shell has not switched that off
     _, told = run.communicate(timeout=60)
     assert (told, run.returncode) == ("mfp-sim: interrupted\n", 130)
