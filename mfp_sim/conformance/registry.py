@@ -76,8 +76,8 @@ def all_checks() -> MappingProxyType[str, Check]:
     """Every check by id, in the order of the RFC's sections."""
     for chapter in CHAPTERS:
         import_module(f"mfp_sim.conformance.checks.{chapter}")
-    order = {entry.id: number for number, entry in enumerate(_CHECKS.values())}
-    ordered = sorted(_CHECKS.values(), key=lambda entry: (section_key(entry.section), order[entry.id]))
+    # Another module may have imported a chapter before: the order within a section is that of CHAPTERS all the same.
+    ordered = sorted(_CHECKS.values(), key=lambda entry: (section_key(entry.section), CHAPTERS.index(entry.chapter)))
     return MappingProxyType({entry.id: entry for entry in ordered})
 
 

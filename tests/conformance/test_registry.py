@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -51,6 +53,17 @@ def test_a_breach_has_a_cause_of_the_class_security_and_a_proof(check: Check) ->
         assert result.insecure == (not check.experimental)
         assert replace(fact, holds=True).verdict(check) is CheckVerdict.PASS
     assert {proof.fact for proof in check.proofs} & {*check.breaches}
+
+
+def test_the_order_does_not_depend_on_what_was_imported_first() -> None:
+    """A module of a search imports a function of one chapter before the registry imports the others."""
+    words = (
+        "import mfp_sim.conformance.checks.challenge, mfp_sim.conformance.checks.time\n"
+        "from mfp_sim.conformance.registry import all_checks\n"
+        "print(*all_checks())"
+    )
+    done = subprocess.run([sys.executable, "-c", words], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [check.id for check in CHECKS]
 
 
 def test_the_order_is_that_of_the_rfc() -> None:
