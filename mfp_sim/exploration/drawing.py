@@ -205,7 +205,10 @@ def _armed_then(draw: Draw) -> list[Document]:
     doing: Mapping[str, Callable[[], list[Document]]] = {
         "PKCSReq": lambda: _request(draw),
         "GetCACert": lambda: _request(draw),
-        "commit-key-deleted": lambda: [{"delete_key": draw.one_of(_NAMES)}],
+        "commit-key-deleted": lambda: [
+            {"request": {"name": "tls", "common_name": "192.0.2.10", "length": 1024, "challenge": CHALLENGE}},
+            {"delete_key": "tls"},
+        ],
         "commit-import": lambda: _bundle(draw),
         "commit-settings": lambda: _auto(draw),
         "commit-start": lambda: [{"restart": None}],
@@ -394,7 +397,11 @@ def _rule(draw: Draw) -> Document:
     if draw.chance(25):
         when["nth"] = draw.number(1, 3)
     if draw.chance(10):
-        when["client"] = "192.0.2.10"
+        when["client"] = draw.one_of(("192.0.2.10", "192.0.2.11"))
+    if draw.chance(10):
+        when["subject"] = draw.one_of(("CN=192.0.2.10*", "*printer*", "*"))
+    if draw.chance(5):
+        when["method"] = draw.one_of(("GET", "POST"))
     rule: Document = {"when": when}
     answer = draw.weighted(_ANSWERS)
     if answer == "failure":
@@ -405,10 +412,19 @@ def _rule(draw: Draw) -> Document:
         rule["then"] = answer
     if answer in ("", "success", "pending") and draw.chance(60 if answer else 100):
         rule["faults"] = [draw.one_of(_fault_forms())]
-    if "nth" not in when and draw.chance(50):
-        rule["times"] = draw.number(1, 3)
+    if "nth" not in when:
+        rule |= draw.weighted(_LIMITS)(draw)
     rule["optional"] = True
     return rule
+
+
+_LIMITS: Mapping[Callable[[Draw], Document], int] = {
+    lambda draw: {"times": draw.number(1, 3)}: 10,
+    lambda _: {}: 7,
+    lambda _: {"chance": "50%"}: 2,
+    lambda draw: {"over": {"requests": draw.number(1, 3), "per": "1m"}}: 1,
+}
+"""How often a rule applies."""
 
 
 def _script(draw: Draw, most: int) -> list[Document]:
@@ -421,7 +437,7 @@ def _script(draw: Draw, most: int) -> list[Document]:
             if Rules().read(node_of([*found, rule]), problems, "script") is not WRONG and not problems.found:
                 found.append(rule)
                 break
-    return found
+    return [{"shuffle": found}] if len(found) > 1 and draw.chance(5) else found
 
 
 def _ca(draw: Draw) -> Document:
@@ -464,6 +480,8 @@ def _printer(draw: Draw, space: Space) -> Document:
     settings: Document = {}
     if draw.chance(60):
         settings["key_limit"] = draw.one_of((2, 3, 3, 5))
+    if draw.chance(15):
+        settings["renewal_message"] = "RenewalReq"
     for name, readings in READINGS.values():
         if draw.chance(10):
             settings[name] = plain(load_text(str(draw.one_of(tuple(readings))), "reading"))

@@ -153,6 +153,7 @@ def _looks(world: World) -> dict[str, object]:
         looks["ledger"] = {**world.ca.ledger.counts, "keys": world.ca.ledger.keys}
         looks["waiting"] = [waiting.subject for waiting in world.ca.operator.waiting]
         looks["orphans"] = [entry.cause for entry in world.ca.ledger.orphans]
+        looks["certificates"] = [entry.to_json() for entry in world.ca.ledger.entries]
     return looks
 
 
