@@ -75,7 +75,7 @@ class _Shrinker:
         best = self._failing(copy.deepcopy(document))
         assert best is not None, "the case does not fail for this reason"
         document, violation = best
-        passes = (self._fewer_steps, self._fewer_parts, self._simpler_values)
+        passes = (self._one_printer, self._fewer_steps, self._fewer_parts, self._simpler_values)
         changed = True
         while changed and self._left > 0:
             before = document
@@ -115,6 +115,14 @@ class _Shrinker:
                     document, violation = found
             size //= 2
         return document, violation
+
+    def _one_printer(self, document: Document, violation: Violation) -> tuple[Document, Violation]:
+        """All steps are about the first printer, if one is enough."""
+        if "printers" not in document:
+            return document, violation
+        steps = [{key: value for key, value in step.items() if key != "printer"} for step in document["steps"]]
+        alone = {key: value for key, value in document.items() if key != "printers"}
+        return self._failing({**alone, "steps": steps}) or (document, violation)
 
     def _fewer_parts(self, document: Document, violation: Violation) -> tuple[Document, Violation]:
         for path in sorted(_paths(document), key=lambda path: (len(path), path[0] == "steps")):
