@@ -86,7 +86,8 @@ class UsageError(MfpSimError):
 class Problem:
     """One mistake in a file: 1-based line and column, a sentence, and a hint such as "did you mean".
 
-    For JSON, ``file`` includes the path of the value, and line and column are 0.
+    For JSON, ``file`` includes the path of the value, and line and column are 0. ``unknown`` is the key, if the
+    mistake is that it is not known there.
     """
 
     file: str
@@ -94,6 +95,7 @@ class Problem:
     column: int
     message: str
     hint: str | None = None
+    unknown: str = ""
 
     def __str__(self) -> str:
         tail = f" ({self.hint})" if self.hint else ""

@@ -144,6 +144,11 @@ BAD = [
     (Whole, "{then: {pendig: 1}}", [
         "1:8: then has to be success, none, {pending: …} or {http: …, retry_after: …}, not a map (did you mean 'pending'?)",
     ]),
+    (Whole, "{then: {name: b}}", [
+        "1:8: then has to be success, none, {pending: …} or {http: …, retry_after: …}, not a map ('names' is a key of the whole)",
+    ]),
+    (Whole, "{then: {http: 503, first: 2}}", ["1:20: unknown key 'first' in then ('first' is a key of the whole)"]),
+    (Whole, "{names: [{text: b, then: none}]}", ["1:20: unknown key 'then' in a name ('then' is a key of the whole)"]),
     (Whole, "{then: {http: 700, retry_afer: 3}}", [
         "1:15: http has to be from 200 to 599, not 700",
         "1:20: unknown key 'retry_afer' in then (did you mean 'retry_after'?)",

@@ -11,7 +11,7 @@ import difflib
 import re
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -105,15 +105,21 @@ class Problems:
     def __init__(self) -> None:
         self.found: list[Problem] = []
 
-    def add(self, node: Node, message: str, hint: str | None = None) -> None:
-        """Add a mistake at ``node``.
+    def add(self, node: Node, message: str, hint: str | None = None, *, unknown: str = "") -> None:
+        """Add a mistake at ``node``; ``unknown``: the key that is not known there.
 
         Raises:
             DocumentError: the limit of mistakes is reached, so that a hostile file cannot fill the memory.
         """
-        self.found.append(Problem(node.file, node.line, node.column, message, hint))
+        self.found.append(Problem(node.file, node.line, node.column, message, hint, unknown))
         if len(self.found) >= _MOST_MISTAKES:
             raise DocumentError(self.found, cut=True)
+
+    def point_to(self, keys: Iterable[str], what: str, start: int) -> None:
+        """Give each unknown key from mistake number ``start`` on a hint, if ``what`` around its map knows the key."""
+        for number, problem in enumerate(self.found[start:], start):
+            if problem.unknown and not problem.hint and (name := _nearest(problem.unknown, keys, 0.8)):
+                self.found[number] = replace(problem, hint=f"{name!r} is a key of {what}")
 
     def raise_if_any(self) -> None:
         """Raise all mistakes so far.
@@ -139,7 +145,8 @@ class Problems:
             if key.value in known:
                 found[str(key.value)] = value
             elif not others:
-                self.add(key, f"unknown key {key.value!r} in {what}", did_you_mean(str(key.value), known))
+                word = str(key.value)
+                self.add(key, f"unknown key {key.value!r} in {what}", did_you_mean(word, known), unknown=word)
         for key_name in required:
             if key_name not in found and node.get(key_name) is None:
                 self.add(node, f"{what} needs the key {key_name!r}")
@@ -294,9 +301,18 @@ def duration(text: str) -> float:
 
 def did_you_mean(word: str, candidates: Iterable[str]) -> str | None:
     """``did you mean 'x'?`` for the nearest candidate, ignoring case, or None if no candidate is near."""
+    name = _nearest(word, candidates)
+    return f"did you mean {name!r}?" if name else None
+
+
+def _nearest(word: str, candidates: Iterable[str], cutoff: float = 0.6) -> str | None:
+    """The candidate that a mistyped word may mean, ignoring case, or None if no candidate is near.
+
+    ``cutoff`` is the least likeness, from 0 to 1.
+    """
     known = {candidate.lower(): candidate for candidate in candidates}
-    near = difflib.get_close_matches(word.lower(), list(known), n=1, cutoff=0.6)
-    return f"did you mean {known[near[0]]!r}?" if near else None
+    near = difflib.get_close_matches(word.lower(), list(known), n=1, cutoff=cutoff)
+    return known[near[0]] if near else None
 
 
 def plain(node: Node) -> object:

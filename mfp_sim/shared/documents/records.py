@@ -127,7 +127,8 @@ class Forms:
         shapes = [*self.words, *("{" + ", ".join(f"{key}: …" for key in record.keys) + "}" for record in records)]
         said = node.pairs[0][0].value if node.kind == "map" and node.pairs else node.value
         hint = did_you_mean(said, [*self.words, *(r.fields[0].key for r in records)]) if isinstance(said, str) else None
-        problems.add(node, f"{what} has to be {', '.join(shapes[:-1])} or {shapes[-1]}, not {describe(node)}", hint)
+        text = f"{what} has to be {', '.join(shapes[:-1])} or {shapes[-1]}, not {describe(node)}"
+        problems.add(node, text, hint, unknown=str(said) if node.kind == "map" else "")
         return WRONG
 
     def schema(self, found: Definitions) -> Schema:
@@ -196,10 +197,8 @@ def agree(first: str, second: str, mistake: Callable[[Any, Any], str | None]) ->
     """Two keys whose values have to agree if both are given; ``mistake`` says what is wrong with the second value."""
 
     def check(given: Given, problems: Problems) -> None:
-        if {first, second} <= given.values.keys():
-            text = mistake(given.values[first], given.values[second])
-            if text is not None:
-                problems.add(given.keys[second], text)
+        if {first, second} <= given.values.keys() and (text := mistake(given.values[first], given.values[second])):
+            problems.add(given.keys[second], text)
 
     return Constraint({}, check)
 
@@ -264,6 +263,7 @@ class Record:
         else:
             given = problems.map(node, self.keys, what, self.required, others=self.later)
             found = {key: self.keys[key].kind.read(inner, problems, key) for key, inner in given.items()}
+            problems.point_to(self.keys, what, before)
             right = {key: value for key, value in found.items() if value is not WRONG}
             for constraint in self.constraints if node.kind == "map" else ():
                 constraint.check(Given(what, node, given, right), problems)
