@@ -30,9 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     _say_everything()
     with standard_output() as output:
-        options, unknown = build_parser().parse_known_args(arguments)
-        if unknown:
-            _refuse(options.parser, unknown[0])
+        options, rest = build_parser().parse_known_args(arguments)
+        _take(options, rest)
         code = _carried_out(options, ours=arguments is None)
         output.flush()
         if output.lost is None:
@@ -62,6 +61,23 @@ def _carried_out(options: argparse.Namespace, *, ours: bool) -> int:
         print("mfp-sim: please report this; MFP_SIM_DEBUG=1 shows the traceback", file=sys.stderr)
         return 4
     return code
+
+
+def _take(options: argparse.Namespace, rest: Sequence[str]) -> None:
+    """Take the words that argparse left: it ends a list of arguments at the first option (``run A --report DIR B``)."""
+    # argparse has no public function that lists the arguments, and no intermixed ones for a parser with verbs
+    several = next(
+        (
+            action
+            for action in options.parser._actions
+            if action.nargs in {"*", "+"} and action.metavar and not action.option_strings
+        ),
+        None,
+    )
+    for word in rest:
+        if several is None or word.startswith("-"):
+            _refuse(options.parser, word)
+        getattr(options, several.dest).append((several.type or str)(word))
 
 
 def _refuse(parser: argparse.ArgumentParser, word: str) -> NoReturn:

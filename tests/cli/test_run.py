@@ -610,6 +610,11 @@ def test_the_last_line_says_what_happened_and_what_to_do_next(mfp_sim, scenario,
     assert "Next:" not in done.out + done.err
 
 
+def test_files_may_stand_on_both_sides_of_an_option(mfp_sim, scenario, failing, tmp_path: Path) -> None:
+    for words in ((scenario, "--report", tmp_path, failing, "-q"), ("--report", tmp_path, failing, "-q", scenario)):
+        assert "1 passed, 1 failed" in mfp_sim("run", *words).out
+
+
 @pytest.mark.parametrize(
     ("code", "findings", "baseline", "words"),
     [
