@@ -365,7 +365,7 @@ def _run_with(options: argparse.Namespace, keys: KeySource) -> int:
     _publish(options, console, report, run, kept)
     code = _exit_code(run, verdicts, compared, strict=options.strict, judged=bool(checks or printers))
     code = code or (MfpSimError.exit_code if run.internal_errors else 0)
-    if not (options.quiet or options.json) and (last := of_checks(report, code, "server")):
+    if not (options.quiet or options.json) and (last := of_checks(report, code, "server", options.report)):
         console.line(last)
     return code
 

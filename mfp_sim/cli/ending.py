@@ -13,7 +13,7 @@ from mfp_sim.report.headline import headline, reason
 from mfp_sim.report.labels import labels
 from mfp_sim.report.model import RunReport
 
-__all__ = ["of_checks", "of_scenarios"]
+__all__ = ["of_checks", "of_fleet", "of_scenarios"]
 
 
 def of_scenarios(report: RunReport, code: int, directory: Path | None) -> str:
@@ -36,7 +36,17 @@ def of_scenarios(report: RunReport, code: int, directory: Path | None) -> str:
     return f"{told.words}: {first.name}, {reason(first, say)}. Next: {page or step}"
 
 
-def of_checks(report: RunReport, code: int, subject: str) -> str:
+def of_fleet(directory: Path | None, *, unmet: bool, remedy: bool) -> str:
+    """The line of ``fleet``: whether an expectation was not met, and whether a remedy was shown."""
+    page = f"open {directory / 'fleet.html'}" if directory is not None else "--report DIR writes charts of this run"
+    if unmet:
+        return f"Not as expected. Next: {page}"
+    if remedy:
+        return f"Next: {page}; compare in the plan shows what a remedy changes"
+    return f"Next: {page}"
+
+
+def of_checks(report: RunReport, code: int, subject: str, directory: Path | None) -> str:
     """The line of ``conform`` and ``examine`` about the server or the client. Empty if there is nothing to add."""
     first = report.to_mend[0] if report.to_mend else None
     if code == 3:
@@ -55,6 +65,7 @@ def of_checks(report: RunReport, code: int, subject: str) -> str:
     passed = report.verdicts["pass"]
     if code == 0 and passed:
         quick = report.provenance.options.get("choice") == "quick"
-        step = "run it without --quick" if quick else "keep a report (--report DIR) to compare later runs with"
+        kept = "keep a report (--report DIR)" if directory is None else f"keep {directory / 'report.json'}"
+        step = "run it without --quick" if quick else f"{kept} to compare later runs with (mfp-sim diff)"
         return f"{passed} passed, and nothing to mend was found. Next: {step}"
     return ""

@@ -83,7 +83,7 @@ def examine(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(as_json(report), ensure_ascii=False))
     code = _exit_code(found, report, strict=options.strict)
-    if not (options.quiet or options.json) and (last := of_checks(report, code, "client")):
+    if not (options.quiet or options.json) and (last := of_checks(report, code, "client", options.report)):
         console.line(last)
     return code
 

@@ -14,6 +14,7 @@ from concurrent.futures import as_completed
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from mfp_sim.cli.ending import of_fleet
 from mfp_sim.cli.workers import in_processes
 from mfp_sim.fleet.capacity import smallest
 from mfp_sim.fleet.engine import run_fleet
@@ -59,6 +60,9 @@ def fleet(options: argparse.Namespace) -> int:
         console.line(f"\nreports in {options.report}")
     if options.json:
         print(json.dumps(as_json(report)))
+    else:
+        remedy = any(one.remedy for one in report.advice)
+        console.line(f"\n{of_fleet(options.report, unmet=bool(report.unmet), remedy=remedy)}")
     return 1 if report.unmet or not agrees else 0
 
 

@@ -48,6 +48,19 @@ def test_what_is_expected_and_not_kept_is_said_and_makes_1(mfp_sim, plan: Path) 
     assert "not as expected: waiting_p99: at most 1 s, got" in shown.out
 
 
+def test_the_last_line_says_what_to_do_next(mfp_sim, plan: Path, tmp_path: Path) -> None:
+    def last(*words: object) -> str:
+        return mfp_sim("fleet", *words).out.splitlines()[-1]
+
+    compared = "; compare in the plan shows what a remedy changes"
+    assert "remedy:" in mfp_sim("fleet", plan).out
+    assert last(plan) == f"Next: --report DIR writes charts of this run{compared}"
+    page = tmp_path / "out" / "fleet.html"
+    assert last(plan, "--report", tmp_path / "out") == f"Next: open {page}{compared}"
+    plan.write_text(PLAN + "expect: {waiting_p99: 1s}\n")
+    assert last(plan) == "Not as expected. Next: --report DIR writes charts of this run"
+
+
 def test_json_fits_the_schema_and_reads_back(mfp_sim, plan: Path, tmp_path: Path) -> None:
     value = json.loads(mfp_sim("fleet", plan, "--json").out)
     jsonschema.validate(value, fleet_report_schema())

@@ -615,10 +615,13 @@ def test_files_may_stand_on_both_sides_of_an_option(mfp_sim, scenario, failing, 
         assert "1 passed, 1 failed" in mfp_sim("run", *words).out
 
 
+_DIFF = " to compare later runs with (mfp-sim diff)"
+
+
 @pytest.mark.parametrize(
     ("code", "findings", "baseline", "words"),
     [
-        (0, (), None, "1 passed, and nothing to mend was found. Next: keep a report (--report DIR) to compare later runs with"),
+        (0, (), None, f"1 passed, and nothing to mend was found. Next: keep a report (--report DIR){_DIFF}"),
         (0, ("warn",), None, "The server did not fail, with 1 finding. Next: look at the first one, 'It is wrong'"),
         (0, ("warn", "finding"), None, "The server did not fail, with 2 findings. Next: look at the first one, 'It is wrong'"),
         (1, ("fail",), None, "The server failed. Next: mend the first finding, 'It is wrong', and run this again"),
@@ -639,8 +642,14 @@ def test_the_last_line_about_a_server_is_never_better_than_the_exit_code(code, f
     report = RunReport(
         (), "http://ca.example/scep", provenance=Provenance(baseline=baseline), findings=causes, checks=checks
     )
-    assert of_checks(report, code, "server") == words
+    assert of_checks(report, code, "server", None) == words
     nothing = replace(report, checks=(), findings=())
-    assert "nothing to mend" not in of_checks(nothing, code, "server")
+    assert "nothing to mend" not in of_checks(nothing, code, "server", None)
     quick = replace(report, provenance=Provenance(options={"choice": "quick"}), findings=())
-    assert of_checks(quick, 0, "server") == "1 passed, and nothing to mend was found. Next: run it without --quick"
+    assert (
+        of_checks(quick, 0, "server", None) == "1 passed, and nothing to mend was found. Next: run it without --quick"
+    )
+    whole = replace(report, provenance=Provenance(), findings=())
+    assert of_checks(whole, 0, "server", Path("out")).endswith(
+        "Next: keep out/report.json to compare later runs with (mfp-sim diff)"
+    )
