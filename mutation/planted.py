@@ -103,14 +103,14 @@ def _apart(part: str, names: Sequence[str], items: Sequence[str], jobs: int) -> 
         return pool.apply(_unnoticed, (part, names, items, jobs))
 
 
-def draw(seed: int, count: int, sample: int, jobs: int) -> dict[str, list[str]]:
+def draw(parts: Sequence[str], seed: int, count: int, sample: int, jobs: int) -> dict[str, list[str]]:
     """``count`` planted bugs of each part, of the first ``sample`` mutants in the order of the seed."""
     found = {}
-    for part, target in PARTS.items():
+    for part in parts:
         names = [mutant.name for mutant in mutants(part)]
         random.Random(f"{seed}/{part}").shuffle(names)
         quiet = _apart(part, names[:sample], ["scenarios"], jobs)
-        equal = set(_apart(part, quiet, target.items, jobs)) if quiet else set()
+        equal = set(_apart(part, quiet, PARTS[part].items, jobs)) if quiet else set()
         found[part] = [name for name in quiet if name not in equal][:count]
         print(
             f"{part}: {len(quiet)} of {sample} unnoticed by scenarios, {len(equal)} of these by tests too", flush=True
@@ -223,6 +223,7 @@ def main() -> int:
     """The command; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m mutation.planted", description=__doc__)
     parser.add_argument("--draw", action="store_true", help="draw the planted bugs, and write planted.yaml")
+    parser.add_argument("--part", action="append", choices=PARTS, help="draw only for this part, and keep the others")
     parser.add_argument("--seed", type=int, default=1, help="of the drawing or of the search (default: 1)")
     parser.add_argument("--seconds", type=float, default=600, help="CPU time for each search (default: 600)")
     parser.add_argument("--against", action="store_true", help="compare with the product as it is, too")
@@ -237,9 +238,10 @@ def main() -> int:
             PLANTED.with_suffix(".md").write_text(table(results, options.seconds))
         return 0
     with contextlib.chdir(ROOT):
-        found = draw(options.seed, options.count, options.sample, options.jobs)
+        found = draw(options.part or list(PARTS), options.seed, options.count, options.sample, options.jobs)
+    kept = yaml.safe_load(PLANTED.read_text()) if options.part else {}
     head = f"# Planted bugs, by part, in the order of seed {options.seed}; from python -m mutation.planted --draw.\n"
-    PLANTED.write_text(head + yaml.safe_dump(found, width=1000, allow_unicode=True))
+    PLANTED.write_text(head + yaml.safe_dump(kept | found, width=1000, allow_unicode=True))
     print(json.dumps({part: len(names) for part, names in found.items()}))
     return 0
 
