@@ -17,6 +17,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_type_hints
 
+from mfp_sim.shared.catalogue.registry import requirements
 from mfp_sim.shared.documents import Node, Problems, did_you_mean, load, load_text
 from mfp_sim.shared.documents.kinds import Kind, Pattern, Scalar, Within, Word, Words
 from mfp_sim.shared.documents.records import document, kind_of, read
@@ -45,6 +46,10 @@ Number = Annotated[int, Within(0)]
 FieldValue = Annotated[str, Pattern(r"[ -~]*", "printable ASCII text")]
 OnePath = Annotated[str, Pattern(r"(/[!-~]*)?", "a path, or empty")]
 Hresult = Annotated[str, Pattern(r"(-?[0-9]{1,10})?", "a decimal number, or empty")]
+Keyword = Annotated[str, Pattern(r"[!-~]{1,100}", "printable ASCII without blanks, at most 100 characters")]
+Form = Annotated[str, Words(lambda: [name for name in requirements() if name.startswith("SCEP-")])]
+ARCS = r"([01]\.[1-3]?[0-9]|2\.(0|[1-9][0-9]{0,8}))(\.(0|[1-9][0-9]{0,8})){0,20}"
+Purpose = Annotated[str, Pattern(ARCS, "an object identifier such as 1.3.6.1.5.5.7.3.1")]
 FailInfos = tuple[Annotated[str, Words(lambda: [reason.label for reason in FailInfo])], ...]
 Before = Annotated[timedelta | None, Span(), Word("allow", None)]
 
@@ -88,7 +93,7 @@ class CaProfile:
     sources: Mapping[str, Source] = field(default_factory=dict)
 
     # --- what it publishes about itself
-    capabilities: tuple[str, ...] = ()
+    capabilities: tuple[Keyword, ...] = ()
     caps_lines: Literal["lf", "crlf", "no-final-newline", "crlf-between"] = "lf"
     caps_reply: Literal["list", "404", "close"] = "list"
     server: FieldValue = "mock-scep-server"  # the Server field; empty: none
@@ -100,7 +105,7 @@ class CaProfile:
     path: OnePath = ""  # the only path that it answers; empty: any
     post: Literal["served", "405", "empty-200"] = "served"
     tolerance: Literal["tolerant", "strict"] = "tolerant"  # of odd forms in queries and messages
-    refuse_forms: tuple[str, ...] = ()  # odd forms of messages that it cannot read, by the requirement that they miss
+    refuse_forms: tuple[Form, ...] = ()  # odd forms of messages that it cannot read, by the requirement that they miss
     refuse_ciphers: frozenset[Annotated[str, Words(lambda: CIPHER_OIDS)]] = frozenset()
     refuse_digests: frozenset[Annotated[str, Words(lambda: DIGEST_OIDS)]] = frozenset()
     message_types: frozenset[Annotated[int, Within(17, 22)]] = frozenset({17, 19, 20, 21, 22})
@@ -149,7 +154,7 @@ class CaProfile:
     # --- certificates that it issues
     serials: Literal["random", "sequential"] = "random"
     issued_key_usage: KeyUsage = ()  # empty: what fits the key, or what the CSR asks for
-    issued_purposes: tuple[str, ...] = ()  # OIDs of extKeyUsage; empty: what the CSR asks for
+    issued_purposes: tuple[Purpose, ...] = ()  # OIDs of extKeyUsage; empty: what the CSR asks for
     issued_basic_constraints: bool = True
     backdated: Annotated[timedelta, Span()] = timedelta(minutes=10)
 

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from mfp_sim.shared.catalogue.registry import requirements
-from mfp_sim.shared.documents import load_text
+from mfp_sim.shared.documents import Problems, load_text
 from mfp_sim.shared.errors import DecodeError, DocumentError
 from mfp_sim.shared.scep import certificate as x509
 from mfp_sim.shared.scep import elements, messages
@@ -25,6 +25,7 @@ from mfp_sim.shared.scep.csr import Csr
 from mfp_sim.shared.scep.http_messages import HttpRequest, Operation, scep_request
 from mfp_sim.shared.scep.vocabulary import NDES_RESULT, MessageType
 from mock_scep_server.profiles.registry import PROFILES, CaProfile, read_profile
+from mock_scep_server.setup import read_ca
 
 VECTORS = Path(__file__).parent.parent / "vectors" / "micromdm"
 WEAK = {"digest": "sha1", "oddities": messages.Oddities(single_des=True)}
@@ -461,3 +462,24 @@ def test_a_csr_whose_signature_is_wrong(make_ca, make_client) -> None:
         Csr.from_der(bytes(octets))
         reply = client.send(19, bytes(octets))
         assert (reply.words if reply.status == 200 else f"HTTP {reply.status}") == words
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ("issued_purposes: ['']", "an object identifier such as 1.3.6.1.5.5.7.3.1, not ''"),
+        ("issued_purposes: ['3.1']", "an object identifier such as 1.3.6.1.5.5.7.3.1, not '3.1'"),
+        ("issued_purposes: ['1.40']", "an object identifier such as 1.3.6.1.5.5.7.3.1, not '1.40'"),
+        ("refuse_forms: [SCEP-3-4]", "SCEP-2.1.1-03, not 'SCEP-3-4' (did you mean 'SCEP-3-04'?)"),
+        (
+            r'capabilities: ["AES\nRenewal"]',
+            r"printable ASCII without blanks, at most 100 characters, not 'AES\nRenewal'",
+        ),
+    ],
+)
+def test_a_value_that_would_fail_later_or_never_act_is_refused(values: str, said: str) -> None:
+    """The first made the CA crash at its first certificate, the fourth was never compared with anything."""
+    problems = Problems()
+    read_ca(load_text(values, "ca.yaml"), problems)
+    (problem,) = problems.found
+    assert said in str(problem)

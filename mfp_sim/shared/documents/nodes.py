@@ -199,7 +199,8 @@ class Problems:
         if node.kind != "scalar" or node.value not in known:
             got = describe(node)
             hint = None if node.kind != "scalar" or node.value is None else did_you_mean(str(node.value), known)
-            self.add(node, f"{what} has to be one of {', '.join(known)}, not {got}", hint)
+            shown = ", ".join(known) if len(known) <= 60 else f"{len(known)} words, such as {', '.join(known[:3])}"
+            self.add(node, f"{what} has to be one of {shown}, not {got}", hint)
             return None
         return str(node.value)
 
