@@ -117,6 +117,10 @@ class WatchedStorage:
         """The state of the last completed commit."""
         return self._kept
 
+    def read_again(self) -> Stored | None:
+        """The state as the next start would load it."""
+        return self._inner.load()
+
     def commit(self, state: Stored) -> None:
         """See `Storage.commit`."""
         if self._kept is not None:

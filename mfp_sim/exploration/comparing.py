@@ -1,6 +1,6 @@
-"""Rules about two runs of a case: the same again, with each span of time in two parts, and with screens opened.
+"""Rules about two runs of a case: the same again, with time in two parts, with screens opened, and kept in files.
 
-Each makes another document of a case, whose trace must be the same apart from the steps themselves.
+Each runs a case in another way, or another document of it. The trace must be the same apart from the steps themselves.
 """
 
 from __future__ import annotations
@@ -11,9 +11,11 @@ from dataclasses import dataclass
 
 from mfp_sim.events import StepBegun
 from mfp_sim.exploration.drawing import Document, scenario_of
-from mfp_sim.exploration.running import CaseOutcome, carried_out
+from mfp_sim.exploration.kept import kept
+from mfp_sim.exploration.running import ON_DISK, CaseOutcome, carried_out
 from mfp_sim.run_trace import TraceEvent, compare
 from mfp_sim.scenario.always.watching import Violation
+from mfp_sim.scenario.model import Scenario
 from mfp_sim.shared.documents import duration
 
 __all__ = ["COMPARISONS", "Comparison", "compared"]
@@ -21,10 +23,15 @@ __all__ = ["COMPARISONS", "Comparison", "compared"]
 
 @dataclass(frozen=True)
 class Comparison:
-    """A rule in one sentence, and the other document."""
+    """A rule in one sentence, the other document, and the other run, in which every rule has to hold too.
+
+    It is checked for one case in ``every``: the other run of a costly one takes several times as long.
+    """
 
     sentence: str
-    other: Callable[[Document], Document]
+    other: Callable[[Document], Document] = lambda document: document
+    run: Callable[[Scenario], CaseOutcome] = carried_out
+    every: int = 12
 
 
 def _divided(document: Document) -> Document:
@@ -51,20 +58,33 @@ def _looked_at(document: Document) -> Document:
     return other
 
 
+def _on_disk(scenario: Scenario) -> CaseOutcome:
+    with kept() as files:
+        return carried_out(scenario, kept=files)
+
+
 COMPARISONS: Mapping[str, Comparison] = {
-    "repeatable": Comparison("The same case gives the same trace again.", lambda document: document),
+    "repeatable": Comparison("The same case gives the same trace again."),
     "time-is-continuous": Comparison("Time that passes in two parts gives the same trace.", _divided),
     "looking-changes-nothing": Comparison("Opening a screen between steps changes nothing.", _looked_at),
+    ON_DISK: Comparison(
+        "With everything kept in files, the trace is the same, and what is read back is what was stored.",
+        run=_on_disk,
+        every=48,
+    ),
 }
 
 
-def compared(document: Document, outcome: CaseOutcome) -> list[Violation]:
-    """The comparisons that do not hold for a case with that outcome."""
+def compared(document: Document, outcome: CaseOutcome, names: Iterable[str]) -> list[Violation]:
+    """The comparisons of those names that do not hold for a case with that outcome."""
     found = []
-    for name, comparison in COMPARISONS.items():
+    for name in names:
+        comparison = COMPARISONS[name]
         scenario = scenario_of(comparison.other(document))
         assert scenario is not None, f"the loader refuses the other document of {name}"
-        differences = compare(_without_steps(outcome.events), _without_steps(carried_out(scenario).events))
+        other = comparison.run(scenario)
+        differences = [violation.text for violation in other.violations]
+        differences += compare(_without_steps(outcome.events), _without_steps(other.events))
         if differences:
             found.append(Violation(name, differences[0][:500], len(document["steps"])))
     return found

@@ -9,59 +9,27 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, TypeVar
 
 from mfp_sim.device.power import NAMES as POWER_POINTS
 from mfp_sim.device.printer import SCREENS
 from mfp_sim.device.printer_profile import PROFILES as PRINTERS
 from mfp_sim.device.printer_profile import READINGS
+from mfp_sim.exploration.drawing_ca import CHALLENGE, ca_of, script_of
+from mfp_sim.exploration.draws import Draw
 from mfp_sim.scenario.loader import read_document
 from mfp_sim.scenario.model import Scenario
-from mfp_sim.shared.documents import load_text, node_of, plain
-from mfp_sim.shared.documents.kinds import WRONG
-from mfp_sim.shared.documents.nodes import Problems
+from mfp_sim.shared.documents import load_text, plain
 from mfp_sim.shared.errors import DocumentError
 from mfp_sim.shared.simtime import Entropy
-from mock_scep_server.faults import FAULTS
-from mock_scep_server.profiles.registry import PROFILES as CAS
-from mock_scep_server.script_file import Rules
 
 __all__ = ["Document", "Space", "changed", "drawn", "scenario_of"]
 
 Document = dict[str, Any]
 T = TypeVar("T")
-CHALLENGE, WRONG_CHALLENGE, BUNDLE_PASSWORD = "drawn-s3cret", "not-the-s3cret", "drawn-b4ndle"
+WRONG_CHALLENGE, BUNDLE_PASSWORD = "not-the-s3cret", "drawn-b4ndle"
 _SERIALS = ("MFP00001", "MFP00002", "MFP00003")
 _TRIES = 50
-
-
-class Draw:
-    """Draws from one stream of randomness."""
-
-    def __init__(self, entropy: Entropy) -> None:
-        self._entropy = entropy
-
-    def one_of(self, values: Sequence[T]) -> T:
-        """One of the values."""
-        return values[self._entropy.integer(0, len(values) - 1)]
-
-    def number(self, low: int, high: int) -> int:
-        """A number from ``low`` to ``high``, both included."""
-        return self._entropy.integer(low, high)
-
-    def chance(self, percent: int) -> bool:
-        """True in that percentage of draws."""
-        return self._entropy.integer(1, 100) <= percent
-
-    def weighted(self, table: Mapping[T, int]) -> T:
-        """One of the keys, as often as its weight says."""
-        left = self._entropy.integer(1, sum(table.values()))
-        for value, weight in table.items():
-            left -= weight
-            if left <= 0:
-                return value
-        raise AssertionError
 
 
 @dataclass(frozen=True)
@@ -100,6 +68,7 @@ _ROLES = {"administrator": 16, "user": 1, "device-admin": 1, "network-admin": 1,
 
 _ODD_KEYS: Sequence[Document] = (
     {"name": "no/slash"}, {"name": "x" * 25}, {"common_name": "not a host"}, {"common_name": "x" * 65},
+    {"common_name": "x" * 64}, {"name": "x" * 24}, {"organization": "x" * 64}, {"common_name": "a\u200fb"},
     {"organization": "x" * 65}, {"organization": "a\u0007b"}, {"length": 512}, {"signature": "MD5"}, {"use": "SIP"},
     {"use": "IPSec", "policy": "nowhere"}, {"use": "IPSec"}, {"use": "TLS", "policy": "hq"},
 )  # fmt: skip
@@ -210,7 +179,7 @@ def _armed_then(draw: Draw) -> list[Document]:
             {"delete_key": "tls"},
         ],
         "commit-import": lambda: _bundle(draw),
-        "commit-settings": lambda: _auto(draw),
+        "commit-settings": lambda: draw.one_of((_auto, _function, _ip, _set_communication, _dns))(draw),
         "commit-start": lambda: [{"restart": None}],
         "commit-inquiry": lambda: _auto(draw),
         "commit-request-ended": lambda: _request(draw),
@@ -281,12 +250,20 @@ def _function(draw: Draw) -> list[Document]:
     return [{"function": {"use": draw.one_of(("TLS", "IPSec", "IEEE 802.1X", "SIP")), "on": draw.chance(60)}}]
 
 
+def _dns(draw: Draw) -> list[Document]:
+    return [{"dns": draw.chance(50)}]
+
+
+def _set_communication(draw: Draw) -> list[Document]:
+    return [{"communication": _communication(draw)}]
+
+
 _INTERRUPTIONS: Mapping[Callable[[Draw], list[Document]], int] = {
     _power: 8, _clock: 3, _operator: 3, _function: 1, _ip: 1, _request: 2, _auto: 2, _outage: 2, _bundle: 2,
     lambda _: [{"restart": None}]: 3,
     lambda draw: [{"delete_key": draw.one_of(_NAMES)}]: 1,
-    lambda draw: [{"ca_script": _script(draw, 1)}]: 2,
-    lambda draw: [{"communication": _communication(draw)}]: 1,
+    lambda draw: [{"ca_script": script_of(draw, 1)}]: 2,
+    _set_communication: 1,
 }  # fmt: skip
 
 
@@ -307,17 +284,17 @@ _ORDINARY: Mapping[Callable[[Draw], list[Document]], int] = {
     _power: 9,
     _outage: 5,
     _operator: 6,
-    lambda draw: [{"ca_script": _script(draw, 2)}]: 6,
+    lambda draw: [{"ca_script": script_of(draw, 2)}]: 6,
     lambda draw: [{"delete_key": draw.one_of((*_NAMES, "Default Key", "nothing"))}]: 4,
     lambda _: [{"restart": None}]: 3,
     _function: 4,
     _clock: 4,
     _bundle: 3,
     lambda draw: [{"key_generation": draw.one_of(("fails", "works"))}]: 1,
-    lambda draw: [{"dns": draw.chance(50)}]: 1,
+    _dns: 1,
     _ip: 1,
     lambda draw: [{"open_screen": draw.one_of(SCREENS)}]: 1,
-    lambda draw: [{"communication": _communication(draw)}]: 2,
+    _set_communication: 2,
     lambda draw: [
         {"another_printer": {"profile": draw.one_of(tuple(PRINTERS)), "serial": f"MFP{draw.number(10, 99)}"}}
     ]: 1,
@@ -348,6 +325,11 @@ def _steps(draw: Draw, serials: Sequence[str], space: Space) -> list[Document]:
     return found
 
 
+def _long_host(letters: int) -> str:
+    """A host of that many letters, in labels of at most 63."""
+    return ".".join("x" * min(63, letters - at) for at in range(0, letters, 64))
+
+
 def _communication(draw: Draw) -> Document:
     ndes = "http://ca.example:8080/certsrv/mscep/mscep.dll?x=1"
     urls = {"http://ca.example/scep": 8, ndes: 2, "https://ca.example/scep": 1,
@@ -360,111 +342,12 @@ def _communication(draw: Draw) -> Document:
         found["timeout"] = draw.one_of(("5s", "30s", "300s", "400s"))
     if draw.chance(5):
         found = draw.one_of(({"url": "ftp://ca.example/"}, {"url": "http://ca.example/scep", "port": 70000},
-                             {"url": "http://a:b@ca.example/"}, {"url": "http://ca.example/" + "x" * 300}))  # fmt: skip
+                             {"url": "http://a:b@ca.example/"}, {"url": "http://ca.example/" + "x" * 300},
+                             {"url": f"http://{_long_host(draw.number(252, 254))}/"}))  # fmt: skip
     return found
 
 
-# --- the CA -----------------------------------------------------------------------------------------------
-
-_MESSAGES = ("PKCSReq", "CertPoll", "RenewalReq")
-_ANSWERS: Mapping[str, int] = {"": 8, "success": 3, "pending": 8, "failure": 3, "none": 2, "http": 3}
-
-
-@cache
-def _fault_forms() -> tuple[object, ...]:
-    """Every fault that a script can have, as written: alone, or as its example."""
-    forms: list[object] = []
-    for fault in FAULTS.values():
-        if fault.make is not None and fault.alias_of is None:
-            forms.append(fault.slug if fault.stands_alone else plain(load_text(fault.example, "example")))
-    return (
-        *forms,
-        {"delay": "5s"},
-        {"delay": "40s"},
-        {"reset": {"after": 100}},
-        {"truncate": {"after": 200}},
-        "stall",
-        "reset",
-    )
-
-
-def _rule(draw: Draw) -> Document:
-    when: Document = {}
-    if draw.chance(70):
-        when["type"] = draw.one_of(("PKCSReq", "PKCSReq", "CertPoll", "RenewalReq"))
-    elif draw.chance(80):
-        when["operation"] = draw.one_of(("GetCACaps", "GetCACert", "PKIOperation"))
-    if draw.chance(25):
-        when["nth"] = draw.number(1, 3)
-    if draw.chance(10):
-        when["client"] = draw.one_of(("192.0.2.10", "192.0.2.11"))
-    if draw.chance(10):
-        when["subject"] = draw.one_of(("CN=192.0.2.10*", "*printer*", "*"))
-    if draw.chance(5):
-        when["method"] = draw.one_of(("GET", "POST"))
-    rule: Document = {"when": when}
-    answer = draw.weighted(_ANSWERS)
-    if answer == "failure":
-        rule["then"] = {"failure": draw.number(0, 4)}
-    elif answer == "http":
-        rule["then"] = {"http": draw.one_of((400, 401, 404, 500, 503))}
-    elif answer:
-        rule["then"] = answer
-    if answer in ("", "success", "pending") and draw.chance(60 if answer else 100):
-        rule["faults"] = [draw.one_of(_fault_forms())]
-    if "nth" not in when:
-        rule |= draw.weighted(_LIMITS)(draw)
-    rule["optional"] = True
-    return rule
-
-
-_LIMITS: Mapping[Callable[[Draw], Document], int] = {
-    lambda draw: {"times": draw.number(1, 3)}: 10,
-    lambda _: {}: 7,
-    lambda _: {"chance": "50%"}: 2,
-    lambda draw: {"over": {"requests": draw.number(1, 3), "per": "1m"}}: 1,
-}
-"""How often a rule applies."""
-
-
-def _script(draw: Draw, most: int) -> list[Document]:
-    """Up to ``most`` rules, each of which can act."""
-    found: list[Document] = []
-    for _ in range(draw.number(0, most)):
-        for _ in range(_TRIES):
-            rule = _rule(draw)
-            problems = Problems()
-            if Rules().read(node_of([*found, rule]), problems, "script") is not WRONG and not problems.found:
-                found.append(rule)
-                break
-    return [{"shuffle": found}] if len(found) > 1 and draw.chance(5) else found
-
-
-def _ca(draw: Draw) -> Document:
-    ca: Document = {"challenge": {"static": CHALLENGE}} if draw.chance(85) else {}
-    if draw.chance(20):
-        ca["profile"] = draw.one_of(tuple(CAS))
-    if draw.chance(25):
-        ca["ra"] = draw.one_of(("single", "split"))
-    extras: Mapping[str, tuple[int, Sequence[object]]] = {
-        "approval": (20, ("manual", {"manual": {"expires": "30m"}})),
-        "validity": (20, ("1d", "30d")),
-        "transaction_lifetime": (6, ("15m",)),
-        "renewal_window": (4, ("10d",)),
-        "duplicate_subject": (5, ("refuse", {"before_expiry": "14d"})),
-        "serials": (10, ("sequential",)),
-        "capacity": (5, ({"workers": 1, "time": "400ms"}, {"workers": 1, "time": "40s"})),
-        "minimum_rsa": (4, (2048,)),
-        "time_window": (4, ("10m",)),
-        "rollover": (4, ({"publish": "1h", "switch": "1d"},)),
-        "empty_content": (5, ("absent", "empty", "zero")),
-    }
-    for key, (percent, values) in extras.items():
-        if draw.chance(percent):
-            ca[key] = draw.one_of(values)
-    if script := _script(draw, 3):
-        ca["script"] = script
-    return ca
+# --- printers ---------------------------------------------------------------------------------------------
 
 
 def _printer(draw: Draw, space: Space) -> Document:
@@ -482,8 +365,9 @@ def _printer(draw: Draw, space: Space) -> Document:
         settings["key_limit"] = draw.one_of((2, 3, 3, 5))
     if draw.chance(15):
         settings["renewal_message"] = "RenewalReq"
+    percent = draw.weighted({8: 6, 40: 1})
     for name, readings in READINGS.values():
-        if draw.chance(10):
+        if draw.chance(percent):
             settings[name] = plain(load_text(str(draw.one_of(tuple(readings))), "reading"))
     if settings:
         printer["settings"] = settings
@@ -529,7 +413,7 @@ def drawn(entropy: Entropy, space: Space) -> Document:
             others = [{**other, "profile": draw.one_of(space.models)} for other in others]
         if others[: space.printers - 1]:
             document["printers"] = others[: space.printers - 1]
-        if ca := _ca(draw):
+        if ca := ca_of(draw):
             document["ca"] = ca
         serials = _serials(document)
         document["steps"] = [step for _ in range(draw.number(2, 7)) for step in _steps(draw, serials, space)]
@@ -563,11 +447,11 @@ def _append(draw: Draw, document: Document, space: Space) -> None:
 
 
 def _other_ca(draw: Draw, document: Document, _: Space) -> None:
-    document["ca"] = _ca(draw)
+    document["ca"] = ca_of(draw)
 
 
-def _other_script(draw: Draw, document: Document, _: Space) -> None:
-    document.setdefault("ca", {})["script"] = _script(draw, 3)
+def _other_rules(draw: Draw, document: Document, _: Space) -> None:
+    document.setdefault("ca", {})["script"] = script_of(draw, 3)
 
 
 def _other_printer(draw: Draw, document: Document, space: Space) -> None:
@@ -579,7 +463,7 @@ def _other_clock(draw: Draw, document: Document, _: Space) -> None:
 
 
 _CHANGES: Mapping[Callable[[Draw, Document, Space], None], int] = {
-    _insert: 6, _append: 5, _remove: 3, _repeat: 3, _other_ca: 1, _other_script: 3, _other_printer: 1, _other_clock: 1,
+    _insert: 6, _append: 5, _remove: 3, _repeat: 3, _other_ca: 1, _other_rules: 3, _other_printer: 1, _other_clock: 1,
 }  # fmt: skip
 
 

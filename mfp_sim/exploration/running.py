@@ -22,6 +22,7 @@ from mfp_sim.events import (
     PowerFailed,
     StatusRowAdded,
 )
+from mfp_sim.exploration.kept import Kept
 from mfp_sim.exploration.sometimes import SOMETIMES
 from mfp_sim.run_trace import TraceEvent
 from mfp_sim.scenario.always.rules import ALWAYS
@@ -33,9 +34,9 @@ from mfp_sim.scenario.runner import carry_out, frozen
 from mfp_sim.scenario.world import World, build
 from mfp_sim.shared.errors import MfpSimError
 
-__all__ = ["NO_CRASH", "CaseOutcome", "carried_out", "observed"]
+__all__ = ["NO_CRASH", "ON_DISK", "CaseOutcome", "carried_out", "observed"]
 
-NO_CRASH = "no-crash"
+NO_CRASH, ON_DISK = "no-crash", "kept-on-disk"
 """The rule that no step ends in an internal error, and that every case ends."""
 
 
@@ -86,11 +87,11 @@ def _limited() -> Iterator[None]:
         signal.signal(signal.SIGVTALRM, before)
 
 
-def carried_out(scenario: Scenario, *, seed: int = 1) -> CaseOutcome:
-    """Run a scenario, watched for every rule."""
+def carried_out(scenario: Scenario, *, seed: int = 1, kept: Kept | None = None) -> CaseOutcome:
+    """Run a scenario, watched for every rule; ``kept`` holds its states in files."""
     try:
         with _limited():
-            return _carried_out(scenario, seed)
+            return _carried_out(scenario, seed, kept)
     except _EndlessCase as endless:
         text = str(endless)
         broken = (Violation(NO_CRASH, text, len(scenario.steps)),)
@@ -98,9 +99,10 @@ def carried_out(scenario: Scenario, *, seed: int = 1) -> CaseOutcome:
         return CaseOutcome(broken, frozenset(), frozenset(), (), 0, seen, endless=True)
 
 
-def _carried_out(scenario: Scenario, seed: int) -> CaseOutcome:
+def _carried_out(scenario: Scenario, seed: int, kept: Kept | None) -> CaseOutcome:
+    storages, vault = (None, None) if kept is None else (kept.storages, kept.vault)
     try:
-        world = build(scenario, seed=seed, rules=ALWAYS)
+        world = build(scenario, seed=seed, rules=ALWAYS, storages=storages, vault=vault)
     except MfpSimError:
         return CaseOutcome((), frozenset(), frozenset({"refused"}), (), 0, {"events": []})
     except Exception as error:  # noqa: BLE001 - a bug in the product is what is searched for
@@ -115,6 +117,8 @@ def _carried_out(scenario: Scenario, seed: int) -> CaseOutcome:
         course = world.watch.course
         violations = [*crashed, *world.watch.violations()]
         missing = sum(1 for _ in broken_premises(world.premises))
+        if kept is not None:
+            violations += [Violation(ON_DISK, text, len(scenario.steps)) for text in kept.differences(world)]
         seen = {"events": [event.to_json() for event in world.recorder.events], **_looks(world)}
     reached = frozenset(name for name, one in SOMETIMES.items() if one.holds(course))
     refused = {step.number: step.refused for step in course.steps if step.refused is not None}

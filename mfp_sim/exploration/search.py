@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import atexit
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -30,7 +30,6 @@ ROUND = 96
 """The number of cases that are drawn together."""
 _CHUNK = 12
 _FRESH_PERCENT = 25
-_COMPARED_EVERY = 12
 _LONGEST = 12
 """The most ancestors of a case."""
 
@@ -102,7 +101,7 @@ def run_again(token: str, space: Space) -> tuple[Document, tuple[Violation, ...]
     """
     document = document_of(token, space)
     with one_freeze():
-        outcome = _outcome(document, compare=True, other=None)
+        outcome = _outcome(document, COMPARISONS, None)
     assert outcome is not None, "only documents that the loader accepts are drawn"
     return document, outcome.violations
 
@@ -134,15 +133,15 @@ def forget_other() -> None:
         reference.close()
 
 
-def _outcome(document: Document, *, compare: bool, other: OtherVersion | None) -> CaseOutcome | None:
-    """The outcome of a case, with the rules about two runs if asked for; None if the loader refuses it."""
+def _outcome(document: Document, compare: Collection[str], other: OtherVersion | None) -> CaseOutcome | None:
+    """The outcome of a case, with those rules about two runs; None if the loader refuses it."""
     scenario = scenario_of(document)
     if scenario is None:
         return None
     outcome = carried_out(scenario)
     more: list[Violation] = []
-    if compare and not outcome.violations:
-        more += compared(document, outcome)
+    if not outcome.violations:
+        more += compared(document, outcome, compare)
     if other is not None and not outcome.violations and (found := difference(document, outcome.seen, other(document))):
         more.append(found)
     return replace(outcome, violations=(*outcome.violations, *more))
@@ -152,7 +151,8 @@ def _run(plan: _Plan, other: OtherVersion | None = None) -> CaseResult:
     document = _made(plan)
     if other is None and plan.other is not None:
         other = _reference(plan.other)
-    outcome = _outcome(document, compare=plan.number % _COMPARED_EVERY == 0, other=other)
+    compare = [name for name, comparison in COMPARISONS.items() if plan.number % comparison.every == 0]
+    outcome = _outcome(document, compare, other)
     assert outcome is not None, "only documents that the loader accepts are drawn"
     violations = outcome.violations
     return CaseResult(plan.token, document, tuple(violations), outcome.features, outcome.reached)
@@ -218,10 +218,10 @@ class Search:
             document, violation = shrunk(
                 found.document,
                 reason_of(found.violation),
-                lambda smaller: _outcome(smaller, compare=rule in COMPARISONS, other=other),
+                lambda smaller: _outcome(smaller, COMPARISONS.keys() & {rule}, other),
             )
             expected: Document = {"always": [rule] if rule in ALWAYS else "all"}
-            outcome = _outcome(document, compare=False, other=None)
+            outcome = _outcome(document, (), None)
             assert outcome is not None
             if other is not None:
                 expected = expected_of(outcome.seen, other(document))

@@ -40,6 +40,7 @@ from mfp_sim.transport import InProcess, Network, Overheard, Sockets, Wire
 from mock_scep_server.challenges import StaticChallenge
 from mock_scep_server.journal import JournalEntry
 from mock_scep_server.service import ScepService, make_service
+from mock_scep_server.vault import Vault
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
@@ -173,15 +174,16 @@ def build(
     challenge: str | None = None,
     keep_messages: bool = False,
     storages: Storages | None = None,
+    vault: Vault | None = None,
     reach: Reach = DIRECTLY,
     read: set[str] | None = None,
     rules: Collection[str] = (),
 ) -> World:
     """Build everything for one run: in process on a frozen clock, or against a real server on the system clock.
 
-    ``storages`` makes the storage of each printer, by default in memory. ``reach`` is how the real server is reached.
-    ``read`` collects the names of the model's values that are read. ``rules`` are those of
-    `mfp_sim.scenario.always.rules` for which the run is watched.
+    ``storages`` makes the storage of each printer, by default in memory, and ``vault`` keeps the mock CA. ``reach`` is
+    how the real server is reached. ``read`` collects the names of the model's values that are read. ``rules`` are those
+    of `mfp_sim.scenario.always.rules` for which the run is watched.
 
     Raises:
         UsageError: a flip that does not exist, or a storage that cannot be used.
@@ -196,7 +198,7 @@ def build(
     network = Network()
     service: ScepService | None = None
     if url is None:
-        service = _service(setting, clock, entropy, recorder, secret)
+        service = _service(setting, clock, entropy, recorder, secret, vault)
     keys = _keys(setting, entropy, side=0, pooled=url is None)
 
     printers: dict[str, Printer] = {}
@@ -296,7 +298,9 @@ def _keys(setting: Setting, entropy: Entropy, *, side: int, pooled: bool) -> Key
     return GeneratedKeys()
 
 
-def _service(setting: Setting, clock: Clock, entropy: Entropy, recorder: Recorder, secret: str | None) -> ScepService:
+def _service(
+    setting: Setting, clock: Clock, entropy: Entropy, recorder: Recorder, secret: str | None, vault: Vault | None
+) -> ScepService:
     def tell(entry: JournalEntry) -> None:
         recorder.record(MockRequest(**entry.told))
 
@@ -308,6 +312,7 @@ def _service(setting: Setting, clock: Clock, entropy: Entropy, recorder: Recorde
         zone=ZoneInfo(setting.printer.timezone),
         challenge=StaticChallenge(secret) if secret else None,
         on_entry=tell,
+        vault=vault,
     )
 
 

@@ -279,7 +279,7 @@ def test_two_shards_are_merged(tmp_path: Path, capsys: pytest.CaptureFixture[str
 def test_another_version_that_differs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """The process of the other version has the code as it is; this one forgets what is installed at the CA."""
     monkeypatch.setattr(Ledger, "counts", property(lambda _: {"minted": 0, "installed": 0, "orphaned": 0}))
-    monkeypatch.setattr("mfp_sim.exploration.search._COMPARED_EVERY", 10**6)
+    monkeypatch.setattr("mfp_sim.exploration.search.COMPARISONS", {})
     silent = replace(ALWAYS["ledger-adds-up"], now=None, step=None, course=None)
     monkeypatch.setitem(ALWAYS, "ledger-adds-up", silent)  # type: ignore[arg-type]
     assert main(["explore", "--seeds", "60", "--first", "--against", sys.executable, "--json"]) == 1

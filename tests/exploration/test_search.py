@@ -12,11 +12,12 @@ import pytest
 
 from mfp_sim.device import polling
 from mfp_sim.device.current_request import Requests
+from mfp_sim.device.storage import DirectoryStorage
 from mfp_sim.events import Undone
 from mfp_sim.exploration import running
 from mfp_sim.exploration.comparing import COMPARISONS, compared
 from mfp_sim.exploration.drawing import Document, Space, changed, drawn, scenario_of
-from mfp_sim.exploration.running import NO_CRASH, CaseOutcome, carried_out
+from mfp_sim.exploration.running import NO_CRASH, ON_DISK, CaseOutcome, carried_out
 from mfp_sim.exploration.search import Search, document_of
 from mfp_sim.exploration.shrinking import reason_of, shrunk
 from mfp_sim.exploration.sometimes import SOMETIMES
@@ -28,6 +29,7 @@ from mfp_sim.scenario.runner import run
 from mfp_sim.shared.errors import UsageError
 from mfp_sim.shared.simtime import Entropy
 from mock_scep_server.ledger import Ledger
+from mock_scep_server.store import SqliteStore
 
 Patch = Callable[..., None]
 
@@ -255,7 +257,7 @@ def _noting(kind: type, patch: Patch, *, in_run: int = 1) -> None:
     [
         (machine_steps.OpenScreen, 1, {"looking-changes-nothing"}),
         (steps.Advance, 1, {"time-is-continuous"}),
-        (steps.Advance, 2, {"repeatable", "time-is-continuous", "looking-changes-nothing"}),
+        (steps.Advance, 2, COMPARISONS.keys()),
     ],
 )
 def test_every_comparison_can_fail(kind: type, in_run: int, rules: set[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -269,7 +271,43 @@ def test_every_comparison_can_fail(kind: type, in_run: int, rules: set[str], mon
 def _compared() -> list[Violation]:
     scenario = scenario_of(COMPARED)
     assert scenario is not None
-    return compared(COMPARED, carried_out(scenario))
+    return compared(COMPARED, carried_out(scenario), COMPARISONS)
+
+
+def _forgotten_row(self, state):  # type: ignore[no-untyped-def]
+    return _COMMIT(self, {**state, "history": []})
+
+
+_COMMIT = DirectoryStorage.commit
+
+
+@pytest.mark.parametrize(
+    ("place", "name", "wrong", "text"),
+    [
+        (DirectoryStorage, "commit", _forgotten_row, "SIM00001: finished rows: the screen differs from the storage"),
+        (SqliteStore, "clear", lambda *_: None, "the CA's waiting requests, read from its file: "),
+        (SqliteStore, "put", lambda *_: None, "the CA's certificates, read from its file: "),
+    ],
+)
+def test_what_is_not_kept_as_it_was_is_found(
+    place: type, name: str, wrong: object, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A directory that loses the history, and a CA whose file keeps what was removed, or nothing."""
+    document: Document = {
+        **COMPARED, "ca": {"approval": "manual"},
+        "printer": {"communication": {"url": "http://ca.example/scep"}},
+        "steps": [
+            {"auto_request": {"start_in": "1s", "polling": {"count": 1, "interval": "1m"},
+                              "key": {"name": "tls", "common_name": "192.0.2.10", "length": 1024}}},
+            {"advance": "10s"}, {"ca_operator": {"forget": "transactions"}}, {"advance": "10m"}, {"expect": {"always": "all"}},
+        ],
+    }  # fmt: skip
+    scenario = scenario_of(document)
+    assert scenario is not None
+    assert compared(document, carried_out(scenario), [ON_DISK]) == []
+    monkeypatch.setattr(place, name, wrong)
+    (violation,) = compared(document, carried_out(scenario), [ON_DISK])
+    assert violation.text.startswith(text)
 
 
 def test_a_short_search_reaches_much_and_says_what_it_missed() -> None:

@@ -1,0 +1,84 @@
+"""A case with everything kept in files: the states of the printers in directories, the books of the CA in its file.
+
+Nothing that a run shows may depend on that, and what is read back has to be what was kept.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mfp_sim.scenario.world import Storages, World, directories
+from mfp_sim.shared.simtime import Entropy, GeneratedKeys
+from mock_scep_server.service import ScepService, make_service
+from mock_scep_server.store import SqliteStore
+from mock_scep_server.vault import Vault
+
+__all__ = ["Kept", "kept"]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Where a run keeps everything: the storages of its printers, and the vault of its CA."""
+
+    storages: Storages
+    vault: Vault
+
+    def differences(self, world: World) -> Iterator[str]:
+        """What is read back at the end of a run and is not what the run knows, one sentence each."""
+        assert world.watch is not None
+        for serial, storage in world.watch.course.storages.items():
+            if storage.read_again() != storage.kept:
+                yield f"{serial}: the state that is read from its directory is not the one that was stored"
+        if world.ca is None:
+            return
+        world.ca.store.commit()
+        now, again = _known(world.ca), _known(self._reopened(world))
+        if _rules(now["script"]) != _rules(again["script"]):
+            del now["script"]  # a step replaced it, and the next process is given its script again
+        for name, value in now.items():
+            if again[name] != value:
+                yield f"the CA's {name}, read from its file: {again[name]!r} instead of {value!r}"[:600]
+
+    def _reopened(self, world: World) -> ScepService:
+        """The CA as its next process would know it."""
+        return make_service(
+            world.setting.ca, clock=world.clock, entropy=Entropy(None), keys=GeneratedKeys(), zone=world.zone,
+            vault=self.vault,
+        )  # fmt: skip
+
+
+@contextlib.contextmanager
+def kept() -> Iterator[Kept]:
+    """Files for one run, which are deleted afterwards."""
+    with tempfile.TemporaryDirectory(prefix="mfp-sim-explore-") as name:
+        place = Path(name)
+        with directories(place, fresh=True) as storages, contextlib.closing(SqliteStore(place / "ca")) as store:
+            yield Kept(storages, Vault(store))
+
+
+def _rules(script: Sequence[Mapping[str, object]]) -> list[dict[str, object]]:
+    """A script without its counts."""
+    return [{key: value for key, value in rule.items() if key not in ("fitted", "taken")} for rule in script]
+
+
+def _known(service: ScepService) -> dict[str, Any]:
+    """What a CA knows and would show."""
+    return {
+        "certificates": [[one.der for one in authority.certificates] for authority in service.authorities.all],
+        "ledger": [entry.to_json() for entry in service.ledger.entries],
+        "counts": service.ledger.counts,
+        "waiting requests": service.operator.waiting,
+        "journal": [entry.to_json() for entry in service.journal.entries],
+        "revocations": [
+            entry.certificate.serial
+            for entry in service.ledger.entries
+            if service.revocations.is_revoked(entry.certificate.serial)
+        ],
+        "script": service.script.describe(),
+        "dropped entries": service.dropped,
+    }
