@@ -152,6 +152,7 @@ def _looks(world: World) -> dict[str, object]:
         "audit": [(entry.time.isoformat(), entry.operation, entry.result, entry.diagnosis) for entry in shown.audit],
         "next request": str(shown.next_request),
         "advice": [str(said) for said in shown.advice],
+        "power points": {serial: list(printer.points.passed) for serial, printer in world.printers.items()},
     }
     if world.ca is not None:
         looks["ledger"] = {**world.ca.ledger.counts, "keys": world.ca.ledger.keys}

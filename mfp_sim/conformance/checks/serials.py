@@ -14,7 +14,7 @@ from mfp_sim.conformance.model import Fact, Proof
 from mfp_sim.conformance.outcomes import Inconclusive, NotApplicable
 from mfp_sim.conformance.registry import check
 from mfp_sim.shared.scep.http_messages import HttpRequest
-from mfp_sim.transport import InProcess
+from mfp_sim.shared.simtime import FrozenClock
 
 SEVERAL = 4
 CLIENTS, ROUNDS = 8, 4
@@ -114,7 +114,7 @@ def _at_once(session: Client) -> list[Answer]:
     if session.policy.budget is not None and session.spent + CLIENTS > session.policy.budget:
         raise Inconclusive(f"the budget of {session.policy.budget} certificates does not allow {CLIENTS} at once")
     requests = [session.request_of(order, session.encode(order)) for order in orders]
-    if isinstance(session.transport, InProcess):  # one frozen clock: one after the other
+    if isinstance(session.clock, FrozenClock):  # one after the other, since threads would share its time
         exchanges = [session.http(request, "PKCSReq", once=True) for request in requests]
     else:
         together = Barrier(CLIENTS)
