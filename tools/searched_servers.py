@@ -7,18 +7,18 @@ python -m tools.searched_servers --jobs 4    with four processes
 
 from __future__ import annotations
 
-import argparse
 import re
 import sys
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Mapping
 from dataclasses import replace
-from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
 
+sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "conformance"))
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "exploration"))
 
+from pages_of_servers import page_of_servers
 from searched import NOT_SOUGHT, SOUGHT, searched
 from wrong_servers import SERVERS
 
@@ -121,33 +121,14 @@ def _nothing(_: object) -> object:
     return iter(())
 
 
+def _found(failures: Mapping[str, FailingHistory | None]) -> str:
+    return _page({name: failure for name, failure in failures.items() if failure is not None})
+
+
 def main() -> int:
     """The command; returns the exit code."""
-    description = (__doc__ or "").partition("\n")[0]
-    parser = argparse.ArgumentParser(prog="python -m tools.searched_servers", description=description)
-    parser.add_argument("--check", action="store_true", help="write nothing; exit code 1 when not up to date")
-    parser.add_argument("--jobs", type=int, default=2, help="processes (default: 2)")
-    options = parser.parse_args()
-    found: dict[str, FailingHistory] = {}
-    troubles: list[str] = []
-    with ProcessPoolExecutor(options.jobs, mp_context=get_context("spawn")) as pool:
-        for number, (name, (failure, trouble)) in enumerate(zip(SOUGHT, pool.map(_search, SOUGHT), strict=True), 1):
-            print(f"{number}/{len(SOUGHT)} {name}", file=sys.stderr)
-            if failure is not None:
-                found[name] = failure
-            troubles += [trouble] if trouble else []
-    if troubles:
-        print("\n".join(troubles), file=sys.stderr)
-        return 1
-    text = _page(found)
-    if PAGE.exists() and PAGE.read_text("utf-8") == text:
-        return 0
-    if options.check:
-        print(f"{PAGE.name} is not up to date; run: python -m tools.searched_servers", file=sys.stderr)
-        return 1
-    PAGE.write_text(text, "utf-8")
-    print(f"wrote {PAGE.relative_to(PAGE.parents[1])}")
-    return 0
+    purpose = (__doc__ or "").partition("\n")[0]
+    return page_of_servers("tools.searched_servers", purpose, PAGE, SOUGHT, _search, _found)
 
 
 if __name__ == "__main__":

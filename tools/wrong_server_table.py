@@ -7,16 +7,15 @@ python -m tools.wrong_server_table --jobs 4    with four processes
 
 from __future__ import annotations
 
-import argparse
 import re
 import sys
 from collections import Counter
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "conformance"))
 
+from pages_of_servers import page_of_servers
 from wrong_servers import SERVERS, WrongServer
 from wrong_servers.examined import Found, known, look, shapes_of
 from wrong_servers.verdicts import CAUGHT, MISSED
@@ -96,30 +95,8 @@ def _examine(name: str) -> tuple[Found, str | None]:
 
 def main() -> int:
     """The command; returns the exit code."""
-    description = (__doc__ or "").partition("\n")[0]
-    parser = argparse.ArgumentParser(prog="python -m tools.wrong_server_table", description=description)
-    parser.add_argument("--check", action="store_true", help="write nothing; exit code 1 when not up to date")
-    parser.add_argument("--jobs", type=int, default=2, help="processes (default: 2)")
-    options = parser.parse_args()
-    found: dict[str, Found] = {}
-    troubles: list[str] = []
-    with ProcessPoolExecutor(options.jobs, mp_context=get_context("spawn")) as pool:
-        for number, (name, (seen, trouble)) in enumerate(zip(SERVERS, pool.map(_examine, SERVERS), strict=True), 1):
-            print(f"{number}/{len(SERVERS)} {name}", file=sys.stderr)
-            found[name] = seen
-            troubles += [trouble] if trouble else []
-    if troubles:
-        print("\n".join(troubles), file=sys.stderr)
-        return 1
-    text = page(found)
-    if PAGE.exists() and PAGE.read_text("utf-8") == text:
-        return 0
-    if options.check:
-        print(f"{PAGE.name} is not up to date; run: python -m tools.wrong_server_table", file=sys.stderr)
-        return 1
-    PAGE.write_text(text, "utf-8")
-    print(f"wrote {PAGE.relative_to(PAGE.parents[1])}")
-    return 0
+    purpose = (__doc__ or "").partition("\n")[0]
+    return page_of_servers("tools.wrong_server_table", purpose, PAGE, SERVERS, _examine, page)
 
 
 if __name__ == "__main__":
