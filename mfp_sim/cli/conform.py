@@ -43,7 +43,7 @@ from mfp_sim.shared.documents import duration
 from mfp_sim.shared.errors import MfpSimError, UsageError
 from mfp_sim.shared.reaching import Reach, reach_of
 from mfp_sim.shared.redaction import Redactor
-from mfp_sim.shared.secret_options import command_words, environment_secret, secret_of
+from mfp_sim.shared.secret_options import command_words, environment_secret, secret_of, secret_words
 from mfp_sim.shared.simtime import Entropy, GeneratedKeys, KeysAhead, KeySource, PassingClock, SystemClock
 from mfp_sim.transport import SocketClient, Transport
 
@@ -403,13 +403,10 @@ def _printers(
 
 def _command(options: argparse.Namespace, reach: Reach, *, everything: bool) -> str:
     """The command line without secrets; for one check, without the options that select."""
-    words = ["mfp-sim", "conform", options.url]
+    words = ["mfp-sim", "conform", options.url, *secret_words(options, "challenge")]
     pairs = (
-        ("--challenge-file", options.challenge_file),
-        ("--challenge-env", options.challenge_env),
         ("--challenge-command", options.challenge_command and "..."),
         ("--challenge-page", options.challenge_page),
-        ("--challenge", "..." if options.challenge else None),
         *((f"--{act.value}-command", getattr(options, f"{act.value}_command") and "...") for act in Act),
         ("--slow", options.slow if options.slow != "0s" else None),
         ("--persona", options.persona if options.persona != "rfc8894" else None),

@@ -36,6 +36,13 @@ def of_scenarios(report: RunReport, code: int, directory: Path | None) -> str:
     return f"{told.words}: {first.name}, {reason(first, say)}. Next: {page or step}"
 
 
+_DOUBTED = {
+    "server": "the challenge password (--challenge-file FILE), and the server's settings and log",
+    "client": "the client's settings and its log",
+}
+"""What to check if no right request succeeds."""
+
+
 def of_fleet(directory: Path | None, *, unmet: bool, remedy: bool) -> str:
     """The line of ``fleet``: whether an expectation was not met, and whether a remedy was shown."""
     page = f"open {directory / 'fleet.html'}" if directory is not None else "--report DIR writes charts of this run"
@@ -50,7 +57,7 @@ def of_checks(report: RunReport, code: int, subject: str, directory: Path | None
     """The line of ``conform`` and ``examine`` about the server or the client. Empty if there is nothing to add."""
     first = report.to_mend[0] if report.to_mend else None
     if code == 3:
-        return f"No verdict: not even a right request succeeded. Next: check the {subject}'s settings and its log"
+        return f"No verdict: not even a right request succeeded. Next: check {_DOUBTED[subject]}"
     if report.provenance.baseline is not None and code in (0, 1):
         return (
             "As the baseline expects"

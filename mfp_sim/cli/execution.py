@@ -38,6 +38,7 @@ class Conditions:
     profile: str | None = None
     state_dir: Path | None = None
     challenge: str | None = field(repr=False, default=None)
+    challenge_words: tuple[str, ...] = ()
     keep_messages: bool = False
     reach: Reach = DIRECTLY
     changes: tuple[str, ...] = ()
@@ -165,10 +166,11 @@ def _one(scenario: Scenario, conditions: Conditions) -> ScenarioReport:
 
 
 def machine(conditions: Conditions) -> list[str]:
-    """The options that say what is run, and on which printer."""
+    """The options that say what is run, on which printer, and how the server is reached, without its secrets."""
     model = [word for change in conditions.changes for word in ("--set", change)]
     model += [] if conditions.profile is None else ["--profile", conditions.profile]
-    return model if conditions.state_dir is None else [*model, "--state-dir", str(conditions.state_dir)]
+    model += [] if conditions.state_dir is None else ["--state-dir", str(conditions.state_dir)]
+    return [*model, *conditions.challenge_words, *conditions.reach.words]
 
 
 def _in_worker(file: str, name: str, conditions: Conditions, frozen: bool) -> ScenarioReport:

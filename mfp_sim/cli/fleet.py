@@ -19,14 +19,14 @@ from mfp_sim.cli.workers import in_processes
 from mfp_sim.fleet.capacity import smallest
 from mfp_sim.fleet.engine import run_fleet
 from mfp_sim.fleet.page import FIGURES, as_page, label_of, said
-from mfp_sim.fleet.plan import SUFFIX, FleetPlan, Variation, load_plan, plans_of, varied
+from mfp_sim.fleet.plan import FleetPlan, Variation, load_plan, plans_of, varied
 from mfp_sim.fleet.real import run_real
 from mfp_sim.fleet.report import FleetReport, as_csv, as_json, figures_of, merged, read_report
 from mfp_sim.fleet.result import FleetRun
 from mfp_sim.load.result import read_result, service_of
 from mfp_sim.report.console import Console
 from mfp_sim.report.writing import ready, write
-from mfp_sim.scenario.collection import bundled_directory
+from mfp_sim.scenario.collection import PLAN_SUFFIX, SUFFIX, bundled_directory
 from mfp_sim.shared.documents import did_you_mean
 from mfp_sim.shared.errors import UsageError
 
@@ -82,9 +82,11 @@ def _plan(options: argparse.Namespace) -> FleetPlan:
 
 def _file(path: Path) -> Path:
     """The file of a plan, or the plan of the package with that name."""
+    if path.name.endswith(SUFFIX):
+        raise UsageError(f"{path} is a scenario, not a fleet plan", remedy=f"mfp-sim run {path}")
     if path.exists():
         return path
-    shipped = {file.name.removesuffix(SUFFIX): file for file in plans_of([bundled_directory()])}
+    shipped = {file.name.removesuffix(PLAN_SUFFIX): file for file in plans_of([bundled_directory()])}
     if str(path) in shipped:
         return shipped[str(path)]
     hint = did_you_mean(str(path), shipped) or f"plans of the package: {', '.join(shipped)}"

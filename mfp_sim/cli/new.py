@@ -106,7 +106,9 @@ def new(options: argparse.Namespace) -> int:
     """
     asks = options.name is None and sys.stdin.isatty()
     name = options.name or (_asked("name, of small letters, digits and hyphens", "my-scenario") if asks else None)
-    if name is None or not re.fullmatch(NAME, name):
+    if name is None:
+        raise UsageError("a scenario needs a name", remedy="mfp-sim new my-scenario")
+    if not re.fullmatch(NAME, name):
         raise UsageError(f"{name!r} cannot name a scenario", remedy="small letters, digits and hyphens: my-scenario")
     kinds = [f"{kind}: {begin.about}" for kind, begin in KINDS.items()]
     kind = options.kind or ("fault" if options.fault else None)

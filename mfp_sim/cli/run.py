@@ -25,7 +25,7 @@ from mfp_sim.scenario.model import Scenario
 from mfp_sim.scenario.reporting import explained
 from mfp_sim.shared.errors import DocumentError, MfpSimError, Problem, UsageError
 from mfp_sim.shared.reaching import asked_for, reach_of
-from mfp_sim.shared.secret_options import secret_of
+from mfp_sim.shared.secret_options import secret_of, secret_words
 from mfp_sim.shared.simtime import Entropy, SystemClock
 from mfp_sim.shared.visible import visible
 
@@ -69,6 +69,8 @@ def _run(options: argparse.Namespace) -> int:
             raise DocumentError(mistakes)
         console.line("nothing was selected; mfp-sim list shows all scenarios")
         return 5
+    if "scenarios" in options.selection and not Path("scenarios").exists():
+        console.line("there is no directory 'scenarios' here: these are the scenarios of the package")
     _check_flips(scenarios[0], conditions)
     if asked_for(options) and options.ca is None and not any(scenario.ca.url for scenario in scenarios):
         remedy = "give --ca URL too"
@@ -99,6 +101,7 @@ def _conditions(options: argparse.Namespace) -> Conditions:
         options.profile,
         options.state_dir,
         _challenge(options),
+        secret_words(options, "challenge"),
         keep_messages=_reports(options),
         reach=reach_of(options),
         changes=tuple(options.set),
@@ -262,7 +265,6 @@ def _command(options: argparse.Namespace, conditions: Conditions) -> str:
         words += ["--seed", str(options.seed)]
     if options.ca is not None:
         words += ["--ca", options.ca]
-        words += conditions.reach.words
     return shlex.join([*words, *machine(conditions)])
 
 

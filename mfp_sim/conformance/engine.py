@@ -173,7 +173,8 @@ class _Engine:
         caps, certificates = session.caps_exchange, session.ca_exchange
         url = session.target.url
         if caps.reply is None and certificates.reply is None:
-            remedy = (certificates.error.remedy if certificates.error else None) or "check the URL and the server"
+            remedy = certificates.error.remedy if certificates.error else None
+            remedy = remedy or "check the URL and that the server runs"
             raise TargetError(f"no SCEP server at {url}: {certificates.text}", remedy=remedy)
         if not session.capabilities.keywords:
             try:

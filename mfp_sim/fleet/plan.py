@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 from mfp_sim.device.local_time import instant_of
 from mfp_sim.device.printer_profile import PROFILES, ModelValues, Profile, contradictions
 from mfp_sim.device.settings import AutoRequestSettings, CommunicationSettings, KeySettings, Polling
+from mfp_sim.scenario.collection import PLAN_SUFFIX
 from mfp_sim.scenario.steps import WrittenPolling
 from mfp_sim.shared.documents import Node, Problems, describe, load, load_text
 from mfp_sim.shared.documents.kinds import Duration, Leaf, LocalTime, Pattern, Scalar, Schema, Text, Within, Words
@@ -36,11 +37,10 @@ from mfp_sim.shared.errors import Refused, UsageError
 from mfp_sim.shared.scep.url import Url
 
 __all__ = [
-    "SUFFIX", "URL", "FleetPlan", "LoadPlan", "Outage", "PrinterClass", "ServiceTimes", "Variation", "fleet_schema",
+    "URL", "FleetPlan", "LoadPlan", "Outage", "PrinterClass", "ServiceTimes", "Variation", "fleet_schema",
     "load_plan", "plans_of", "read_plan", "varied",
 ]  # fmt: skip
 
-SUFFIX = ".fleet.yaml"
 """The suffix of plan files."""
 URL = "http://ca.example/scep"
 """The address of the SCEP server in every printer's settings."""
@@ -415,8 +415,8 @@ def plans_of(paths: Iterable[Path]) -> list[Path]:
     return [
         file
         for path in paths
-        for file in (sorted(path.rglob(f"*{SUFFIX}")) if path.is_dir() else [path])
-        if file.name.endswith(SUFFIX) and file.is_file()
+        for file in (sorted(path.rglob(f"*{PLAN_SUFFIX}")) if path.is_dir() else [path])
+        if file.name.endswith(PLAN_SUFFIX) and file.is_file()
     ]
 
 

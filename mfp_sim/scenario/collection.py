@@ -13,9 +13,11 @@ from mfp_sim.scenario.model import Scenario
 from mfp_sim.shared.documents import did_you_mean
 from mfp_sim.shared.errors import DocumentError, Problem, UsageError
 
-__all__ = ["SUFFIX", "bundled_directory", "files_of", "load_all", "select"]
+__all__ = ["PLAN_SUFFIX", "SUFFIX", "bundled_directory", "files_of", "load_all", "select"]
 
 SUFFIX = ".scenario.yaml"
+PLAN_SUFFIX = ".fleet.yaml"
+"""The end of the name of a fleet plan, which stands in the same directories."""
 
 
 def bundled_directory() -> Path:
@@ -38,8 +40,15 @@ def files_of(path: Path) -> list[Path]:
     if not path.is_file():
         if path.exists():
             raise UsageError(f"{path} is neither a file nor a directory", remedy="save it as a file first")
-        raise UsageError(f"there is no file or directory {path}")
+        raise _missing(str(path))
     return [path]
+
+
+def _missing(word: str) -> UsageError:
+    """The error that there is no such file, with the file or directory beside it that may be meant."""
+    beside = Path(word).parent.glob("*")
+    known = [str(path) for path in beside if path.name.endswith((SUFFIX, PLAN_SUFFIX)) or path.is_dir()]
+    return UsageError(f"there is no file or directory {word}", remedy=did_you_mean(word, sorted(known)))
 
 
 def load_all(
@@ -102,7 +111,7 @@ def select(
     directory. `mistakes` and `changes` are as for `load_all`.
 
     Raises:
-        UsageError: a word is not a path, name, or glob.
+        UsageError: a word is not a path, name, or glob, or it is a fleet plan.
         DocumentError: mistakes in the files.
     """
     paths: list[Path] = []
@@ -113,6 +122,8 @@ def select(
         if instance:
             named.extend(_instance(Path(file), instance, mistakes, changes))
         elif path.exists() and words:
+            if word.endswith(PLAN_SUFFIX):
+                raise UsageError(f"{word} is a fleet plan, not a scenario", remedy=f"mfp-sim fleet {word}")
             paths.extend(files_of(path))
         elif word == "scenarios":
             named.extend(_bundled(changes))
@@ -134,7 +145,7 @@ def _instance(file: Path, name: str, mistakes: list[Problem] | None, changes: tu
 
 def _by_name(word: str, changes: tuple[str, ...]) -> list[Scenario]:
     if "/" in word or word.endswith((".yaml", ".yml")):
-        raise UsageError(f"there is no file or directory {word}")
+        raise _missing(word)
     for scenarios in (
         lambda: load_all(_named(word), changes=changes),
         lambda: _bundled(changes),
@@ -144,5 +155,6 @@ def _by_name(word: str, changes: tuple[str, ...]) -> list[Scenario]:
             return exact
     if any(mark in word for mark in "*?["):
         return [scenario for scenario in _bundled(changes) if fnmatch.fnmatchcase(scenario.name, word)]
-    hint = did_you_mean(word, [scenario.name for scenario in _bundled()])
+    files = [path.name for path in Path().glob(f"*{SUFFIX}")]
+    hint = did_you_mean(word, [*(scenario.name for scenario in _bundled()), *sorted(files)])
     raise UsageError(f"there is no scenario {word!r}", remedy=hint or "mfp-sim list shows all names")

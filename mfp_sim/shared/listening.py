@@ -17,9 +17,12 @@ def listen(host: str, port: int, *, port_option: str = "--port") -> socket.socke
     """Bind and listen; port 0 picks a free port. ``port_option`` is the name of the port's option in the remedy.
 
     Raises:
-        UsageError: the host does not resolve or is not local, or the port is in use or needs privileges.
+        UsageError: the host does not resolve or is not local; the port is in use, needs privileges, or does not exist.
     """
     told = f"cannot listen on {host}, port {port}"
+    if not 0 <= port <= 65535:  # the system would take it modulo 65536, and listen on a port that was not asked for
+        remedy = f"choose another {port_option}, or 0 for any free port"
+        raise UsageError(f"{told}: a port is a number from 0 to 65535", remedy=remedy)
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from mfp_sim.shared.errors import UsageError
 
-__all__ = ["command_words", "environment_secret", "read_secret", "secret_of"]
+__all__ = ["command_words", "environment_secret", "read_secret", "secret_of", "secret_words"]
 
 
 def secret_of(options: object, name: str) -> str | None:
@@ -23,6 +23,14 @@ def secret_of(options: object, name: str) -> str | None:
     """
     file, variable, given = (getattr(options, f"{name}{ending}") for ending in ("_file", "_env", ""))
     return read_secret(name, file=file, variable=variable, given=given)
+
+
+def secret_words(options: object, name: str) -> tuple[str, ...]:
+    """The option that gave the secret, to repeat the command with; ``...`` stands for a secret that was typed."""
+    file, variable, given = (getattr(options, f"{name}{ending}") for ending in ("_file", "_env", ""))
+    option = f"--{name.replace('_', '-')}"
+    pairs = ((f"{option}-file", file), (f"{option}-env", variable), (option, given and "..."))
+    return tuple(word for pair in pairs if pair[1] for word in (pair[0], str(pair[1])))
 
 
 def read_secret(

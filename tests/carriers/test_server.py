@@ -129,6 +129,8 @@ def test_a_busy_port_is_said_with_what_to_do(host) -> None:
         ServerHost(Echo(), "127.0.0.1", host.port)
     with pytest.raises(UsageError, match="cannot listen on nowhere.invalid"):
         ServerHost(Echo(), "nowhere.invalid", 0)
+    with pytest.raises(UsageError, match="cannot listen on 127.0.0.1, port 80800: a port is a number from 0 to 65535"):
+        ServerHost(Echo(), "127.0.0.1", 80800)
 
 
 def test_stopping_does_not_wait_for_idle_clients() -> None:

@@ -61,6 +61,12 @@ def test_the_last_line_says_what_to_do_next(mfp_sim, plan: Path, tmp_path: Path)
     assert last(plan) == "Not as expected. Next: --report DIR writes charts of this run"
 
 
+def test_a_scenario_is_not_a_plan(mfp_sim, scenario: Path) -> None:
+    shown = mfp_sim("fleet", scenario)
+    assert (shown.code, shown.out) == (2, "")
+    assert shown.err == f"mfp-sim: {scenario} is a scenario, not a fleet plan (mfp-sim run {scenario})\n"
+
+
 def test_json_fits_the_schema_and_reads_back(mfp_sim, plan: Path, tmp_path: Path) -> None:
     value = json.loads(mfp_sim("fleet", plan, "--json").out)
     jsonschema.validate(value, fleet_report_schema())

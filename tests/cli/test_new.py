@@ -44,7 +44,7 @@ def test_a_scenario_of_a_fault_ends_as_the_printer_does(fault: str, tmp_path: Pa
     (["x", "--kind", "manuel"], "there is no kind 'manuel' (did you mean 'manual'?)"),
     (["x", "--fault", "resett"], "there is no fault 'resett' (did you mean 'reset'?)"),
     (["x", "--fault", "getcrl-stale"], "the fault getcrl-stale does not show at a single request (mfp-sim explain getcrl-stale)"),
-    ([], "None cannot name a scenario (small letters, digits and hyphens: my-scenario)"),
+    ([], "a scenario needs a name (mfp-sim new my-scenario)"),
 ])  # fmt: skip
 def test_what_it_refuses(
     words: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -115,6 +115,53 @@ def test_what_is_wrong_is_said(mfp_sim, words: list[str], code: int, text: str) 
     assert text in done.out + done.err
 
 
+@pytest.mark.parametrize(("word", "meant"), [
+    ("firts.scenario.yaml", "did you mean 'first.scenario.yaml'?"),
+    ("first.scenario.yml", "did you mean 'first.scenario.yaml'?"),
+    ("first.scenario", "did you mean 'first.scenario.yaml'?"),
+    ("suit/first.scenario.yaml", None),
+    ("siute/", "did you mean 'suite'?"),
+    ("suite/frist.scenario.yaml", "did you mean 'suite/first.scenario.yaml'?"),
+    ("offices.fleet.yaml", "offices.fleet.yaml is a fleet plan, not a scenario (mfp-sim fleet offices.fleet.yaml)"),
+])  # fmt: skip
+def test_a_file_whose_name_is_wrong(
+    mfp_sim, scenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, word: str, meant: str | None
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("suite").mkdir()
+    for name in ("first.scenario.yaml", "suite/first.scenario.yaml", "offices.fleet.yaml"):
+        Path(name).write_text("format: 1\n")
+    done = mfp_sim("run", word)
+    assert done.code == 2
+    assert done.err.removesuffix("\n").endswith(
+        f"there is no file or directory {word}" if meant is None else meant if "fleet" in word else f"({meant})"
+    )
+
+
+def test_scenarios_of_the_package_are_said_to_be_those(mfp_sim, scenario, tmp_path: Path, monkeypatch) -> None:
+    note = "there is no directory 'scenarios' here: these are the scenarios of the package\n"
+    monkeypatch.chdir(tmp_path)
+    done = mfp_sim("run", "scenarios", "--tag", "bundles", "--quiet")
+    assert (done.code, done.out.startswith(note)) == (0, True)
+    Path("scenarios").mkdir()
+    Path("scenarios/mine.scenario.yaml").write_text(scenario.read_text())
+    done = mfp_sim("run", "scenarios")
+    assert (done.code, done.out.startswith("pass  enrols\n")) == (0, True)
+
+
+def test_the_command_to_repeat_reaches_the_same_server(mfp_sim, failing, tmp_path: Path) -> None:
+    secret = tmp_path / "secret.txt"
+    secret.write_text("canary-5c0d\n")
+    with tls_host(tmp_path, challenge="canary-5c0d") as behind:
+        at = ("run", failing, "--ca", behind.url, "--flip", "A-01=https=true", "--tls-ca", behind.trust)
+        of_file = mfp_sim(*at, "--challenge-file", secret)
+        typed = mfp_sim(*at, "--challenge", "canary-5c0d")
+    repeated = f"repeat with  mfp-sim run {failing} --seed 1 --flip A-01=https=true --ca {behind.url}"
+    assert f"{repeated} --challenge-file {secret} --tls-ca {behind.trust}\n" in of_file.out
+    assert f"{repeated} --challenge ... --tls-ca {behind.trust}\n" in typed.out
+    assert "canary-5c0d" not in of_file.out + typed.out
+
+
 def test_nobody_there_is_3(mfp_sim, scenario) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -627,7 +674,7 @@ _DIFF = " to compare later runs with (mfp-sim diff)"
         (1, ("fail",), None, "The server failed. Next: mend the first finding, 'It is wrong', and run this again"),
         (6, ("fail",), None, "The server failed. Next: mend the first finding, 'It is wrong', and run this again"),
         (1, ("warn",), None, ""),  # --strict, or a run that stopped: the lines above say why
-        (3, ("fail",), None, "No verdict: not even a right request succeeded. Next: check the server's settings and its log"),
+        (3, ("fail",), None, "No verdict: not even a right request succeeded. Next: check the challenge password (--challenge-file FILE), and the server's settings and log"),
         (0, ("fail",), Baseline("b.yaml"), "As the baseline expects"),
         (1, ("fail",), Baseline("b.yaml", ("x",)),
          "Not as the baseline expects. Next: mend it, or change the lines of the baseline that are named above"),

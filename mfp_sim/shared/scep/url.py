@@ -54,12 +54,15 @@ class Url:
             raise UsageError(f"{shown!r} is not a URL", remedy=ascii_only)
         try:
             found = cls.parse(text)
-            port = found.parts.port
         except ValueError:
             raise UsageError(f"{shown!r} is not a URL") from None
-        if found.parts.username is not None:
+        try:
+            valid = found.parts.port != 0
+        except ValueError:  # not a number, or too large
+            valid = False
+        if found.parts.username is not None or (before and not valid):  # a slash in a password ends the host
             raise UsageError("the URL has a login in it", remedy="leave it out, and give it with --http-login-env NAME")
-        if port == 0:
+        if not valid:
             raise UsageError(
                 f"the port in {shown!r} is not valid", remedy="use a port from 1 to 65535, or leave it out"
             )
