@@ -152,6 +152,16 @@ def test_after_a_certificate_for_a_stranger_only_what_asks_for_none_goes_on(serv
     assert "stopped" not in shown
 
 
+def test_a_server_that_ignores_the_challenge_fails_in_nothing_else(server, conform, tmp_path: Path) -> None:
+    """The tutorial shows this report, so a reader must find in it what was planted, and nothing else."""
+
+    def bad(*defects: str) -> set[tuple[str, str]]:
+        conform(server(*defects).url, *BY_VALUE, "--quick", "--report", tmp_path)
+        return {row for row in verdicts(tmp_path).items() if row[1] in ("fail", "warn", "finding")}
+
+    assert bad("challenge-unchecked") - bad() == {("challenge-missing", "fail")}
+
+
 @pytest.mark.parametrize(
     ("defect", "name", "later", "gives"),
     [

@@ -325,7 +325,7 @@ ROWS: tuple[DefectRow, ...] = (
     ("csr-signature-unchecked", "The CSR's own signature is not verified.",
      ("SCEP-3.3.1-05",), granting(csr_forged)),
     ("challenge-unchecked", "Every challenge password is accepted.",
-     ("SCEP-2.4-04", "SCEP-2.4-09"), granting(lambda s: s.kind == MessageType.PKCS_REQ and not s.forged)),
+     ("SCEP-2.4-04", "SCEP-2.4-09"), granting(lambda s: _well_signed_request(s) and wrong_challenge(s))),
     ("reissues", "Every request creates a new certificate; transactions are not remembered.",
      ("SCEP-3.2.1.5-08", "SCEP-5.2-04", "SCEP-5.2-05"), granting(lambda s: asks(s) and not s.forged)),
     ("renews-for-anybody", "A RenewalReq is granted with any signer and any subject.",
