@@ -10,7 +10,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -58,6 +58,11 @@ def blocks(page: str) -> list[Block]:
     text = (ROOT / page).read_text("utf-8")
     found = re.finditer(r"(?:^<!-- ([^\n]*) -->\n)?^```([a-z]*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     return [Block(m[2], m[3], m[1] or "", text[: m.start()].count("\n") + 1) for m in found]
+
+
+def before(page: str, block: Block) -> str:
+    """The paragraph before a block."""
+    return "\n".join((ROOT / page).read_text("utf-8").splitlines()[: block.line - 1]).rstrip().rpartition("\n\n")[2]
 
 
 def names(page: Path) -> str:
@@ -247,15 +252,20 @@ def test_the_comparison_of_shown_and_real_output() -> None:
 
 TUTORIALS = {"first_scenario": 9, "first_server_report": 4, "first_client_test": 3}
 """Each tutorial, and how many commands it has at least."""
-RUN = re.compile(r"run(?P<beside> beside ?(?P<defect>[a-z-]*))?(?:, exit code (?P<code>\d+))?")
-"""The comment over a block that is run: beside the mock, with a defect or without, and how it ends."""
+RUN = re.compile(r"run(?:, exit code (?P<code>\d+))?")
+"""The comment over a block that is run, and its exit code if that is not 0."""
+INSTALL = "python3 -m venv scep && . scep/bin/activate\npip install ~/mfp-sim\n"
+INSTALL_PYTEST = "pip install pytest\n"
+"""What the tutorials install: the test runs in an environment that has both."""
 
 
 @contextmanager
-def mock_beside(defect: str) -> Iterator[str]:
-    """The mock as the tutorials start it, on a port of its own, which it gives."""
-    words = ["--port", "0", "--challenge", "s3cret", *(["--defect", defect] if defect else [])]
-    with subprocess.Popen([*PROGRAMS["mock-scep-server"], *words], stdout=subprocess.PIPE, text=True) as process:
+def mock_beside(line: str) -> Iterator[str]:
+    """The mock as a tutorial starts it, on a port of its own, which it gives."""
+    program, *words = shlex.split(line)
+    mock_parser().parse_args(words)
+    words[words.index("--port") + 1] = "0"
+    with subprocess.Popen([*PROGRAMS[program], *words], stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
             found = re.search(r"http://127\.0\.0\.1:(\d+)/", process.stdout.readline())
@@ -272,19 +282,24 @@ def test_a_tutorial_from_top_to_bottom(name: str, tmp_path: Path, monkeypatch: p
     monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
     monkeypatch.delenv("PYTEST_PLUGINS", raising=False)
     page = f"docs/tutorials/{name}.md"
-    ran = 0
-    for block in blocks(page):
-        place = f"{page}:{block.line}"
-        if block.comment.startswith("file: "):
-            (tmp_path / block.comment.removeprefix("file: ")).write_text(block.text, "utf-8")
-            continue
-        how = RUN.fullmatch(block.comment)
-        if how is None:
-            (line,) = block.text.splitlines()
-            assert line.startswith("mock-scep-server --port 8080 --challenge s3cret"), place
-            mock_parser().parse_args(shlex.split(line)[1:])
-            continue
-        with mock_beside(how["defect"]) if how["beside"] else nullcontext("8080") as port:
+    ran, port = 0, "8080"
+    with ExitStack() as beside:
+        for block in blocks(page):
+            place = f"{page}:{block.line}"
+            if block.comment.startswith("file: "):
+                file = block.comment.removeprefix("file: ")
+                assert f"`{file}`" in before(page, block), f"{place}: a reader cannot see the name of this file"
+                (tmp_path / file).write_text(block.text, "utf-8")
+                continue
+            if block.comment == "run until the next one":
+                beside.close()
+                port = beside.enter_context(mock_beside(block.text))
+                continue
+            if block.comment == "install":
+                assert block.text in (INSTALL, INSTALL_PYTEST), place
+                continue
+            how = RUN.fullmatch(block.comment)
+            assert how is not None, place
             for words, shown in commands(block):
                 done = subprocess.run(
                     [*PROGRAMS[words[0]], *(word.replace(":8080/", f":{port}/") for word in words[1:])],
