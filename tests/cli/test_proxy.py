@@ -114,7 +114,7 @@ def test_a_person_at_the_remote_ui_behind_the_proxy_is_told_why(ca, tmp_path: Pa
             settings = {"url": "http://127.0.0.1/scep", "port": urlsplit(url).port, "timeout": 30}
             assert printer.ask(ui + COMM, settings)[0] == 200
             key = {**KEY, "length": "2048"}
-            status = printer.request(ui, {**key, "challenge": "wrong"})
+            status = printer.request(ui, {**key, "challenge": "guessed"})
             assert "Communication Error (SCEP ERROR Fail Info 2)" in status
             assert "Successful" not in status
             assert "Successful" in printer.request(ui, {**key, "challenge": "s3cret"})
@@ -126,7 +126,7 @@ def test_a_person_at_the_remote_ui_behind_the_proxy_is_told_why(ca, tmp_path: Pa
     assert comparable(said) == comparable(blocks("output of the proxy, Ctrl-C at its end"))
     assert (process.returncode, err) == (0, "")
     assert "s3cret" not in out
-    assert (tmp_path / "session" / "session.scenario.yaml").exists()
+    assert (tmp_path / "browser" / "session.scenario.yaml").exists()
 
 
 def test_json_over_tls_on_both_sides(tmp_path: Path) -> None:

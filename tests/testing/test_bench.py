@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import inspect
 import re
-import subprocess
-import sys
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -37,22 +34,12 @@ def test_the_page_has_examples() -> None:
     assert len(_examples()) == 4
 
 
-def _enrol(url: str, challenge: str) -> str:
-    """What a user has: a client of their own, here the printer as a program."""
-    with TemporaryDirectory() as folder:
-        env = {"SCEP_URL": url, "SCEP_SUBJECT": "CN=192.0.2.10", "SCEP_CHALLENGE": challenge, "SCEP_TIMEOUT": "10",
-               "SCEP_KEY_FILE": "key.pem", "SCEP_CERTIFICATE_FILE": "certificate.pem"}  # fmt: skip
-        words = [sys.executable, "-m", "mfp_sim.examination.clients.printer", "enrol"]
-        done = subprocess.run(words, cwd=folder, env=env, capture_output=True, check=False, timeout=120)
-    return {0: "enrolled", 1: "refused"}[done.returncode]
-
-
 @pytest.mark.parametrize(("name", "block"), _examples(), ids=[name for name, _ in _examples()])
-def test_an_example_of_the_page_holds(name: str, block: str) -> None:
+def test_an_example_of_the_page_holds(name: str, block: str, tmp_path: Path) -> None:
     names: dict[str, object] = {}
     exec(compile(block, f"{PAGE.name}: {name}", "exec"), names)
     example = names[name]
-    example(*(_enrol for _ in inspect.signature(example).parameters))  # type: ignore[operator, arg-type]
+    example(**{parameter: {"tmp_path": tmp_path}[parameter] for parameter in inspect.signature(example).parameters})  # type: ignore[operator, arg-type]
 
 
 def test_what_stands_beside_the_section_goes_before_it() -> None:
