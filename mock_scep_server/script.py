@@ -143,7 +143,7 @@ class Rule:
         """Why the request does not match: the conditions, or the fact that it cannot have this answer."""
         reasons = self.when.mismatches(facts)
         if not reasons and self.answer is not None and not ANSWERS[self.answer.kind].suits(facts.type):
-            reasons.append(f"{facts.type or facts.operation} never gets the answer {self.answer.kind}")
+            reasons.append(f"{facts.type or facts.operation} never gets the reply {self.answer.kind}")
         return reasons
 
     def describe(self) -> dict[str, object]:

@@ -183,7 +183,7 @@ def _takes_requests(given: Given, problems: Problems) -> None:
         text = f"no request can match: the operation {when.operation} has no message, and so no type {when.type}"
         problems.add(given.keys["when"], text, "omit one of the two")
     elif not names_of(when.operation, when.type) & ANSWERS[kind].names:
-        text = f"{when.type or when.operation} never gets the answer {kind}"
+        text = f"{when.type or when.operation} never gets the reply {kind}"
         remedy = "only messages can be answered with a pkiStatus; http and none are for any request"
         problems.add(given.keys["then"], text, remedy)
     elif (node := given.keys.get("faults")) is not None and node.kind == "list":

@@ -29,7 +29,7 @@ def explore_server(options: argparse.Namespace) -> int:
     130 if it was interrupted before a failure.
 
     Raises:
-        UsageError: the server is on another machine, or an option does not fit.
+        UsageError: the server is on another computer, or an option does not fit.
     """
     url = Url.of_server(options.url, "write http(s)://host[:port]/path")
     refuse_strangers(

@@ -133,7 +133,7 @@ VERBS = (
   mfp-sim explore --replay 7:12.85                 # one case again, with its scenario
   mfp-sim explore --ca http://127.0.0.1:8080/scep --challenge-file secret.txt --time 5m   # a server's decisions
   mfp-sim explore --list                           # the rules, and what a long search should reach
-  mfp-sim explore --time 8h --shard 1/4 --out a    # on each of four machines, with its own shard
+  mfp-sim explore --time 8h --shard 1/4 --out a    # on each of four computers, with its own shard
   mfp-sim explore --merge a/explore.json b/explore.json --out all"""),
     Verb("fleet", "run many printers on one CA in virtual time, to size the CA", "fleet", "fleet", """\
   mfp-sim fleet printers-09-00                     # a plan of the package
@@ -149,7 +149,7 @@ VERBS = (
   mfp-sim load URL --clients 16                    # 16 clients that enrol one after the other
   mfp-sim load --make-keys 5000 --keys keys.pem    # make keys in advance: each takes a quarter of a second
   mfp-sim load URL --keys keys.pem --certificates 5000 --i-may-load-this-server
-  mfp-sim load URL --master --expect-workers 4 --bind 10.0.0.1 --keys keys.pem        # on one machine
+  mfp-sim load URL --master --expect-workers 4 --bind 10.0.0.1 --keys keys.pem        # on one computer
   mfp-sim load URL --worker --expect-workers 4 --master-host 10.0.0.1 --keys keys.pem # on each of four others"""),
     Verb("proxy", "pass a device's SCEP requests on to its CA; judge, explain and record every exchange", "proxy",
          "proxy", """\
@@ -479,7 +479,7 @@ def _examine(parser: argparse.ArgumentParser) -> None:
     out.add_argument("--strict", action="store_true", help="a warn or a finding also makes the exit code 1")
     out.add_argument("--report", type=Path, metavar="DIR", help="write the reports into DIR")
     out.add_argument("-q", "--quiet", action="store_true", help="show only what is wrong, and the verdict")
-    out.add_argument("--json", action="store_true", help="for machines, on standard output")
+    out.add_argument("--json", action="store_true", help="for programs, on standard output")
 
 
 def _coverage(parser: argparse.ArgumentParser) -> None:
@@ -616,7 +616,7 @@ def _explore(parser: argparse.ArgumentParser) -> None:
                         "version do differently?")  # fmt: skip
     again = parser.add_argument_group("results")
     again.add_argument("--replay", metavar="CASE", help="run one case again and show its scenario")
-    again.add_argument("--shard", type=_shard, metavar="I/N", help="on the I-th of N machines")
+    again.add_argument("--shard", type=_shard, metavar="I/N", help="on the I-th of N computers")
     again.add_argument("--merge", type=Path, nargs="+", metavar="FILE", help="make one result of several explore.json")
     again.add_argument("--out", type=Path, metavar="DIR", help="write explore.json, and a scenario for each failure")
     again.add_argument("--list", action="store_true", help="list the rules and the sometimes properties")
@@ -626,7 +626,7 @@ def _explore(parser: argparse.ArgumentParser) -> None:
     server.add_argument("--budget", type=_count, default=200, metavar="N",
                         help="request at most N certificates (default: 200)")  # fmt: skip
     server.add_argument("--keep-going", action="store_true", help="continue after a breach of security")
-    server.add_argument("--i-may-search-this-server", action="store_true", help="allow a server on another machine")
+    server.add_argument("--i-may-search-this-server", action="store_true", help="allow a server on another computer")
     server.add_argument("--subject-prefix", default="mfp-sim-explore", metavar="TEXT", help="prefix of every subject")
     server.add_argument("--rate", type=float, metavar="N", help="send at most N requests per second")
     server.add_argument(
@@ -671,7 +671,7 @@ def _load(parser: argparse.ArgumentParser) -> None:
     how.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="per exchange (default: 30)")
     how.add_argument("--seed", type=_seed, metavar="N", help="seed of the times at which enrolments begin")
     safe = parser.add_argument_group("safety")
-    safe.add_argument("--i-may-load-this-server", action="store_true", help="allow a server on another machine")
+    safe.add_argument("--i-may-load-this-server", action="store_true", help="allow a server on another computer")
     safe.add_argument("--subject-prefix", default="mfp-sim-load", metavar="TEXT",
                       help="start of every common name (default: mfp-sim-load)")  # fmt: skip
     _secret(parser, "challenge", "the challenge password")
@@ -680,11 +680,11 @@ def _load(parser: argparse.ArgumentParser) -> None:
     keys.add_argument("--keys", type=Path, metavar="FILE", help="PEM file of keys; a run uses each key once")
     keys.add_argument("--make-keys", type=_count, metavar="N", help="only make N keys and write them to --keys")
     keys.add_argument("--key-bits", type=int, choices=[2048, 3072, 4096], default=2048, help="default: 2048")
-    where = parser.add_argument_group("processes and machines")
-    where.add_argument("--processes", type=_count, default=1, metavar="N", help="workers on this machine (default: 1)")
+    where = parser.add_argument_group("processes and computers")
+    where.add_argument("--processes", type=_count, default=1, metavar="N", help="workers on this computer (default: 1)")
     role = where.add_mutually_exclusive_group()
-    role.add_argument("--master", action="store_true", help="collect the results of workers on other machines")
-    role.add_argument("--worker", action="store_true", help="work for a master on another machine")
+    role.add_argument("--master", action="store_true", help="collect the results of workers on other computers")
+    role.add_argument("--worker", action="store_true", help="work for a master on another computer")
     where.add_argument("--expect-workers", type=_count, default=1, metavar="N", help="workers in all (default: 1)")
     where.add_argument("--bind", default="127.0.0.1", metavar="ADDRESS", help="address of the master (default: "
                        "loopback);\nits port has no password: use a private network")  # fmt: skip

@@ -141,7 +141,7 @@ def _announcement(options: argparse.Namespace, server: ServerHost, endpoint: Tls
         out = f", in {options.https_ca_out}" if options.https_ca_out else "; --https-ca-out FILE writes it"
         yield f"CA to trust for TLS: {endpoint.anchor.common_name}{out}"
     if not _is_loopback(server.host):
-        yield "other hosts can reach the CA through this port; use this machine's address in the device's URL"
+        yield "other hosts can reach the CA through this port; use this computer's address in the device's URL"
     if not options.key:
         yield "the proxy cannot open envelopes; --key FILE opens those for that key"
 

@@ -152,7 +152,7 @@ def _announce(options: argparse.Namespace, served: Served, hosts: list[UiHost]) 
         moves = f"runs {site.speed:g} times as fast as real time" if site.speed else "stands still until you move it"
         print(f"simulated clock: {now:%Y-%m-%d %H:%M:%S} {options.timezone}; it {moves}")
     if options.host not in _LOOPBACK:
-        print("warning: other machines on your network can reach this; the PIN is sent unencrypted", file=sys.stderr)
+        print("warning: other computers on your network can reach this; the PIN is sent unencrypted", file=sys.stderr)
     if options.record is not None:
         print(f"your actions are recorded and written to {options.record} at the end")
     print("press Ctrl-C to stop", flush=True)

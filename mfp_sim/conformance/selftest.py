@@ -314,7 +314,7 @@ class SelfTest:
         )
 
     def to_json(self) -> dict[str, object]:
-        """The result for machines."""
+        """The result for programs."""
         return {
             "holds": self.holds,
             "proofs": [

@@ -42,7 +42,7 @@ def read_ip(text: object) -> str:
     """
     address = ipaddress.ip_address(str(text))
     if address.is_unspecified or address.is_multicast or str(address) == "255.255.255.255" or "%" in str(address):
-        raise ValueError("not the address of one machine")
+        raise ValueError("not the address of one printer")
     return str(address)
 
 
@@ -56,7 +56,7 @@ class Address(Leaf):
         try:
             return None if text is None else read_ip(text)
         except ValueError:
-            problems.add(node, f"{what} has to be an IPv4 or IPv6 address of one machine, not {describe(node)}")
+            problems.add(node, f"{what} has to be an IPv4 or IPv6 address of one printer, not {describe(node)}")
             return None
 
 
@@ -253,5 +253,5 @@ def advice_on(key: KeySettings, ip: str) -> tuple[ShownSentence, ...]:
     """The help texts that apply to the values entered for a key. They do not refuse anything (MFP-REQ-04)."""
     if key.common_name == ip:
         return ()
-    text = "For IPPS printing from Windows the common name has to be the IP address of the machine."
+    text = "For IPPS printing from Windows the common name has to be the printer's IP address."
     return (ShownSentence("name-for-ipps", text),)

@@ -116,7 +116,7 @@ def refuse_strangers(
     strangers = [address for address in addresses if not ipaddress.ip_address(address).is_loopback]
     if strangers and not allowed:
         raise UsageError(
-            f"{url.host} is {strangers[0]}, which is not this machine, and {why}",
+            f"{url.host} is {strangers[0]}, which is not this computer, and {why}",
             remedy=f"give {option} if its operator agrees",
         )
     return tuple(addresses)

@@ -29,7 +29,7 @@ def listen(host: str, port: int, *, port_option: str = "--port") -> socket.socke
         )[0]
         listener = socket.socket(family, kind, protocol)
     except (OSError, OverflowError, UnicodeError) as error:
-        remedy = f"{host!r} is neither an address of this machine nor a name for one: choose another --host"
+        remedy = f"{host!r} is neither an address of this computer nor a name for one: choose another --host"
         raise UsageError(f"{told}: {reason_of(error)}", remedy=remedy) from None
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -38,7 +38,7 @@ def listen(host: str, port: int, *, port_option: str = "--port") -> socket.socke
     except (OSError, OverflowError) as error:
         listener.close()
         remedies = {
-            errno.EADDRNOTAVAIL: f"{host!r} is not an address of this machine: choose another --host, or leave it out",
+            errno.EADDRNOTAVAIL: f"{host!r} is not an address of this computer: choose another --host, or leave it out",
             errno.EACCES: f"ports below 1024 need privileges: choose another {port_option}, or 0 for any free port",
         }
         usual = f"another program uses the port: stop it, or choose another {port_option}, or 0 for any free port"

@@ -261,7 +261,7 @@ def _login(url: str) -> str | None:
 
 
 def _is_loopback(host: str) -> bool:
-    """Whether the host is this machine, for which the proxies of the environment are not used."""
+    """Whether the host is this computer, for which the proxies of the environment are not used."""
     try:
         return ip_address(host).is_loopback
     except ValueError:

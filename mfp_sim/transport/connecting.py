@@ -209,8 +209,8 @@ _OTHER_NAME: Final = "use the name in the certificate, or get a certificate for 
 
 # For each X509_V_ERR_* of OpenSSL: the problem with the server's certificate, and the remedy.
 _CERTIFICATES: Final[Mapping[int, tuple[str, str]]] = {
-    9: ("shows a TLS certificate that is not valid yet", "check the clocks of both machines"),
-    10: ("shows a TLS certificate that has expired", "renew it, and check the clock of this machine"),
+    9: ("shows a TLS certificate that is not valid yet", "check the clocks of both computers"),
+    10: ("shows a TLS certificate that has expired", "renew it, and check the clock of this computer"),
     18: ("shows a TLS certificate that it signed itself", _TRUST),
     19: ("shows a TLS certificate of a CA that is not trusted", _TRUST),
     20: (

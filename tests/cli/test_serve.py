@@ -226,8 +226,8 @@ def test_a_port_in_use_is_explained(mfp_sim) -> None:
         (("--challenge-file", "nowhere.txt"), "cannot read the challenge file nowhere.txt"),
         (("--tls-insecure",), "--tls-insecure applies only to a real server (give --ca URL too)"),
         (("--pin-env", "NOT_SET_ANYWHERE"), "the environment variable NOT_SET_ANYWHERE is not set"),
-        (("--host", "192.0.2.1"), "'192.0.2.1' is not an address of this machine: choose another --host"),
-        (("--host", "300.1.1.1"), "'300.1.1.1' is neither an address of this machine nor a name for one"),
+        (("--host", "192.0.2.1"), "'192.0.2.1' is not an address of this computer: choose another --host"),
+        (("--host", "300.1.1.1"), "'300.1.1.1' is neither an address of this computer nor a name for one"),
     ],
 )
 def test_mistakes_on_the_command_line(mfp_sim, words: Words, text: str) -> None:

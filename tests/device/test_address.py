@@ -47,7 +47,7 @@ def test_the_advice_on_a_common_name_goes_by_the_address_of_now(machine) -> None
     assert world.printer.advice == ()
     world.printer.send_request(KEY)
     assert world.printer.advice == (told,)
-    assert "has to be the IP address of the machine" in told.text
+    assert "has to be the printer's IP address" in told.text
     world.printer.set_ip("192.0.2.11")
     world.printer.send_request(KEY)
     assert world.printer.advice == ()

@@ -46,7 +46,7 @@ def test_every_address_has_to_be_of_this_machine(addresses: list[str], allowed: 
     if refused is None:
         assert call() == tuple(addresses)
         return
-    with pytest.raises(UsageError, match="which is not this machine") as error:
+    with pytest.raises(UsageError, match="which is not this computer") as error:
         call()
     assert refused in error.value.message
     assert error.value.remedy == "give --i-may-load-this-server if its operator agrees"

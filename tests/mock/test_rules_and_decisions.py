@@ -119,7 +119,7 @@ def test_a_rule_without_conditions_is_for_the_requests_that_can_be_answered_so(m
     found = client.send(MessageType.GET_CERT, messages.issuer_and_serial(own.issuer, own.serial))
     assert found.words == "SUCCESS"
     assert [(entry.rule, entry.overruled, entry.near_misses) for entry in ca.service.journal.entries] == [
-        (None, None, (f"rule 1 nearly matched: {name} never gets the answer pending",))
+        (None, None, (f"rule 1 nearly matched: {name} never gets the reply pending",))
         for name in ("GetCACaps", "GetCert")
     ]
     assert client.enrol().words == "PENDING"

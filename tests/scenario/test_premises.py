@@ -334,9 +334,9 @@ REFUSED = {
     "PKCSReq, then: pending, faults: [{drop-success: null, optional: true}]": "but the rule matches PKCSReq and answers pending",
     "PKCSReq, then: {http: 503}, faults: [drop-success]": "drop-success has no effect here: it acts at PKCSReq, RenewalReq, CertPoll answered SUCCESS, but the rule matches PKCSReq and answers http",
     "PKCSReq, then: none, faults: [nonce-mismatch]": "nonce-mismatch has no effect here: it acts at every message, but the rule matches PKCSReq and answers none",
-    "GetCACert, then: pending": "x.yaml:7:49: GetCACert never gets the answer pending (only messages can be answered with a pkiStatus; http and none are for any request)",
-    "GetCACaps, then: success": "GetCACaps never gets the answer success",
-    "GetCRL, then: pending": "GetCRL never gets the answer pending",
+    "GetCACert, then: pending": "x.yaml:7:49: GetCACert never gets the reply pending (only messages can be answered with a pkiStatus; http and none are for any request)",
+    "GetCACaps, then: success": "GetCACaps never gets the reply success",
+    "GetCRL, then: pending": "GetCRL never gets the reply pending",
     "GET, faults: [post-405]": "post-405 has no effect here: it acts at every message by POST, but the rule matches GET",
     "GetCACert, faults: [{fail-badalg: null, optional: true}]": "fail-badalg has no effect here: it acts at PKCSReq, RenewalReq, CertPoll",
 }
