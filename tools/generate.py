@@ -308,14 +308,14 @@ def _fleet_keys() -> str:
     def add(above: str, kind: Kind) -> None:
         for entry in _keys(kind.entry if isinstance(kind, ListOf) else kind):
             inner = entry.kind.entry if isinstance(entry.kind, ListOf) else entry.kind
-            default = "needed" if entry.default is NEEDED else ""
+            default = "yes" if entry.default is NEEDED else ""
             says = entry.sentence or (inner.what if isinstance(inner, Record) else "")
             rows.append((_code(f"{above}{entry.key}"), says, default))
             if isinstance(inner, Record) and not inner.shorthand and entry.key not in ("compare", "polling"):
                 add(f"{above}{entry.key}.", inner)
 
     add("", record_of(FleetPlan))
-    return _table(("key", "what it is", ""), rows)
+    return _table(("key", "what it is", "needed"), rows)
 
 
 def _judged() -> str:

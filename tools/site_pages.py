@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
@@ -45,6 +46,8 @@ RENAMED = {"README.md": "repository.md"}
 """Pages whose path on the site is another one: a README.md would be the first page."""
 _LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s]+)\)")
 """A Markdown link or picture; its text may hold brackets of one level."""
+_DIALOG = 'data-md-component="search" role="dialog"'
+"""The search dialog of the theme, to which the theme gives no name."""
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -56,6 +59,13 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for name, write in WRITTEN.items():
         files.append(File.generated(config, name, content="\n".join(write()) + "\n"))
     return files
+
+
+def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:  # noqa: ARG001 - mkdocs passes it by name
+    """Names the theme's search dialog, for screen readers."""
+    if _DIALOG not in output:
+        raise PluginError(f"{page.file.src_uri}: the theme's search dialog has changed: see whether it has a name now")
+    return output.replace(_DIALOG, f'{_DIALOG} aria-label="Search"')
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:

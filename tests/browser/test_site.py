@@ -57,3 +57,33 @@ def test_pages_that_stand_elsewhere_and_written_ones_are_there(page, site: Path)
     assert "--challenge-file" in page.content()
     page.goto((site / "reports" / "servers" / "index.html").as_uri())
     assert page.locator("table").count() >= 2
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", ["index", "tutorials/first_scenario", "how-to/fleet", "reference/faults"])
+def test_axe_finds_nothing_on_a_page_and_in_its_search(page, violations, site: Path, name: str, scheme: str) -> None:
+    page.emulate_media(color_scheme=scheme)
+    page.goto((site / f"{name}.html").as_uri())
+    page.keyboard.press("/")
+    page.keyboard.type("printer")
+    page.locator(".md-search-result__item").first.wait_for()
+    # The theme's script makes a landmark without a name of each button that copies code.
+    assert [
+        found for found in violations(page) if not found.startswith('landmark-unique: <nav class="md-code__nav')
+    ] == []
+
+
+def test_the_copy_button_copies_commands_without_prompt_and_output(page, site: Path) -> None:
+    page.goto((site / "tutorials" / "first_server_report.html").as_uri())
+    page.evaluate("document.addEventListener('copy', () => { window.copied = document.activeElement.value })")
+    copied = []
+    for number in range(3):
+        page.locator(".md-code__button[data-md-type=copy]").nth(number).click()
+        page.wait_for_function("window.copied")
+        copied.append(page.evaluate("window.copied"))
+        page.evaluate("window.copied = null")
+    assert copied == [
+        "python3 -m venv scep && . scep/bin/activate\npip install ~/mfp-sim",
+        "mock-scep-server --port 8080 --challenge s3cret --defect challenge-unchecked",
+        "mfp-sim conform http://127.0.0.1:8080/scep --challenge s3cret --quick --quiet --report out",
+    ]

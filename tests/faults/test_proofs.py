@@ -1,4 +1,4 @@
-"""Every fault in every variant, in the situation in which it shows: what it changes, and what the printer makes of it."""
+"""Every fault in every variant, in the situation in which it shows: what it changes, and how the printer reacts to it."""
 
 from __future__ import annotations
 
