@@ -41,7 +41,6 @@ __all__ = [
     "load_plan", "plans_of", "read_plan", "varied",
 ]  # fmt: skip
 
-"""The suffix of plan files."""
 URL = "http://ca.example/scep"
 """The address of the SCEP server in every printer's settings."""
 _PRINTERS = 1_000_000
