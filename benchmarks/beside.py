@@ -228,7 +228,7 @@ class Makers:
         ]  # fmt: skip
 
     def next(self, recipient: Certificate, challenge: str = CHALLENGE) -> tuple[bytes, x509.Identity]:
-        """A PKCSReq nobody has sent, and who signed it."""
+        """A PKCSReq that has not been sent yet, and its signer."""
         self._count += 1
         signer = self._signers[self._count % len(self._signers)]
         subject = x509.name(("O", "Example AS"), ("CN", f"printer-{self._count}.example"))
@@ -273,7 +273,7 @@ def run_clients(port: int, requests: Sequence[bytes], clients: int) -> tuple[flo
 
 
 class _Client:
-    """One client: a connection that is kept, and opened anew where the server closed it."""
+    """One client: a connection that is kept, and opened again where the server closed it."""
 
     def __init__(self, port: int) -> None:
         self._port, self._connection = port, socket.create_connection(("127.0.0.1", port), timeout=60)
@@ -335,7 +335,7 @@ def certificate_in(octets: bytes, signer: x509.Identity) -> Certificate | None:
     """The certificate in a reply; None for a FAILURE.
 
     Raises:
-        MfpSimError, HTTPException: it is no CertRep for the signer.
+        MfpSimError, HTTPException: it is not a CertRep for the signer.
     """
     reply = reply_of(octets)
     if reply.status != 200:

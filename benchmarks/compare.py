@@ -1,8 +1,8 @@
 """``python -m benchmarks.compare BEFORE AFTER``: two reports of the same scenarios, traces and messages byte for byte.
 
-For changes that are to keep behaviour: run ``mfp-sim run scenarios --report DIR`` before and after. What differs is
-told by kind of event and by field, with an example; real times are left out. Exit code 1 when anything differs that no
-``--expect KIND`` names.
+For changes that must not change behaviour: run ``mfp-sim run scenarios --report DIR`` before and after. Differences are
+listed by kind of event and by field, with an example; real times are left out. The exit code is 1 if anything differs
+that no ``--expect KIND`` names.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ ca: {workers: 2, service: {PKCSReq: [5ms]}}
 class FleetSpeed:
     """``per_second`` exchanges at ten thousand printers; ``beside_simpy`` is how many times as many as SimPy's as its
     manual shows it, ``beside_waiting`` as SimPy's with our queue, both None without SimPy; ``growth`` is the time of an
-    exchange at the largest fleet over that at a thousand printers; ``seconds`` and ``octets`` are of the largest
+    exchange at the largest fleet over that at a thousand printers; `seconds` and `octets` are of the largest
     fleet, of ``printers``."""
 
     per_second: float

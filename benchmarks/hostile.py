@@ -1,6 +1,6 @@
 """The costliest messages that the reader's caps let in, and what reading one takes: goals 50 ms and 50 MiB a message.
 
-Each is read as whoever gets it would: decoded, described, its signature checked, its envelope opened. Time is the
+Each is read as its recipient would read it: decoded, described, its signature checked, its envelope opened. Time is the
 processor's, the best of several rounds, so that other load on the machine counts little; memory is the peak that Python
 allocated for it, by tracemalloc, in a round of its own.
 """

@@ -50,7 +50,7 @@ def measure(count: int = COUNT) -> Weight:
         setattr(module, name, getattr(module, name) * count // COUNT)
     bench = Bench(f"{{memory: {memory}}}")
     client = bench.client()
-    _enrol(bench, client, 10)  # what is made once is no growth
+    _enrol(bench, client, 10)  # what is made once is not growth
     start = _weigh(bench)
     _enrol(bench, client, count)
     full = _weigh(bench) - start

@@ -89,7 +89,7 @@ def _run(served: Served, years: int) -> Night:
 
 
 def _log_in(app: Flask) -> FlaskClient:
-    """Somebody whose browser stays open."""
+    """A user whose browser stays open."""
     client = app.test_client()
     token = client.get("/login").text.partition('name="form_token" value="')[2].partition('"')[0]
     client.post("/login", data={"form_token": token, "pin": DEFAULT_PIN})

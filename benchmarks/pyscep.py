@@ -2,8 +2,8 @@
 
 PyScep (PyPI, 0.0.14) builds with asn1crypto, as the tests' oracle does. Its own key and certificate classes want
 oscrypto, which cannot load OpenSSL 3.0.10 and later; two stand-ins take their place and do what those classes do: give
-asn1crypto's certificate, and sign and encrypt with cryptography. Everything of CMS is PyScep's. It is no dependency of
-the product: ``pip install -e '.[dev,bench]'``.
+asn1crypto's certificate, and sign and encrypt with cryptography. Everything of CMS is PyScep's. It is not a dependency
+of the product: ``pip install -e '.[dev,bench]'``.
 """
 
 from __future__ import annotations

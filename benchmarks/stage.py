@@ -127,7 +127,7 @@ class Stage(Bench):
         self.pass_time(days=days)
 
     def expect_certificates(self, count: int) -> None:
-        """Stop the benchmark unless so many certificates were minted and installed: a failed run is no measurement."""
+        """Stop the benchmark unless ``count`` certificates were minted and installed: a failed run measures nothing."""
         counts = self.ca.ledger.counts
         if counts["minted"] != count or counts["installed"] != count:
             raise SystemExit(f"{count} enrolments were to be measured, the ledger has {counts}")

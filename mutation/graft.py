@@ -1,4 +1,4 @@
-"""Puts a changed module in the place of the one that is loaded, without importing anything anew.
+"""Puts a changed module in the place of the one that is loaded, without importing anything again.
 
 The changed source is executed beside the module; the code and the defaults of each function, and each value and table,
 are then taken over by the objects that the rest of the program holds. Works in a process that is thrown away after it.
@@ -100,7 +100,7 @@ def _adopted(value: object, name: str) -> object:
 
 
 def _living(value: type | FunctionType, name: str) -> object:
-    """What lives under the same name; the value itself where that is none, as with what a function defines inside."""
+    """What lives under the same name; the value itself if nothing does, as with what a function defines inside."""
     found: object = sys.modules[name]
     for part in value.__qualname__.split("."):
         found = vars(found).get(part) if hasattr(found, "__dict__") else None

@@ -71,7 +71,7 @@ class Mutant:
 
     @property
     def name(self) -> str:
-        """What tells it from all others, for as long as its statement stays as it is."""
+        """Its name, unlike that of any other, as long as its statement stays as it is."""
         place = f"{self.module.rpartition('.')[2]}:{self.function or '(module)'}"
         return f"{place}: {self.change}" + (f" ({self.nth})" if self.nth > 1 else "")
 

@@ -122,8 +122,8 @@ class MutationSession:
     def _that_reach(self, mutant: Mutant) -> list[int]:
         """The numbers of the items that reach a mutant: the one that caught the last one here, then the quick ones.
 
-        What is outside of functions is reached by whoever reaches a line with a name that it defines, and by each
-        test that has that name in its text. What no item reaches may have run once, before any of them: all users of
+        A line outside of functions is reached by each test that reaches a line with a name that it defines, or that has
+        that name in its text. What no item reaches may have run once, before any of them: all users of
         its function are looked at, or all of the module.
         """
         lines = self._reach[mutant.module]

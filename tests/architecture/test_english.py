@@ -23,6 +23,8 @@ PLACES = (
     "scenarios",
     "tools",
     "mock_scep_server",
+    "benchmarks",
+    "examples",
     "mfp_sim/cli",
     "mfp_sim/client",
     "mfp_sim/conformance",
