@@ -14,7 +14,7 @@ from mfp_sim.fleet.plan import fleet_schema, load_plan, plans_of
 from mfp_sim.report.console import Console
 from mfp_sim.report.json_report import as_json, here
 from mfp_sim.report.model import RunReport
-from mfp_sim.scenario.collection import SUFFIX, bundled_directory, files_of, load_all, select
+from mfp_sim.scenario.collection import SUFFIX, bundled_directory, files_of, load_all, nothing_selected, select
 from mfp_sim.scenario.loader import scenario_schema
 from mfp_sim.scenario.reporting import explained, report_of
 from mfp_sim.scenario.runner import run
@@ -37,7 +37,7 @@ def list_scenarios(options: argparse.Namespace) -> int:
             tags = f"  [{', '.join(scenario.tags)}]" if scenario.tags else ""
             console.line(f"{scenario.name:{width}}  {scenario.why}{tags}")
     if not scenarios:
-        print("mfp-sim: nothing was selected", file=sys.stderr)
+        print(f"mfp-sim: {visible(nothing_selected(options.selection))}", file=sys.stderr)
     return 0 if scenarios else 5
 
 
@@ -57,6 +57,8 @@ def show(options: argparse.Namespace) -> int:
             if number:
                 console.line()
             console.story(report)
+    if not reports:
+        print(f"mfp-sim: {visible(nothing_selected(options.selection))}", file=sys.stderr)
     return 5 if not reports else int(whole.not_as_expected > 0)
 
 

@@ -21,7 +21,7 @@ from mfp_sim.report.coverage import (
     markdown_of,
     reason_of,
 )
-from mfp_sim.scenario.collection import select
+from mfp_sim.scenario.collection import nothing_selected, select
 from mfp_sim.scenario.model import Scenario
 from mfp_sim.scenario.power import PowerInstant, PowerPoint, cut_at, power_instants
 from mfp_sim.scenario.power import power_points as points_of
@@ -29,6 +29,7 @@ from mfp_sim.scenario.reporting import report_of
 from mfp_sim.scenario.runner import run
 from mfp_sim.shared.documents import duration
 from mfp_sim.shared.errors import UsageError
+from mfp_sim.shared.visible import visible
 
 __all__ = ["coverage", "power_points", "profiles"]
 
@@ -40,7 +41,7 @@ def coverage(options: argparse.Namespace) -> int:
     """
     scenarios = select(options.selection, options.tag)
     if not scenarios:
-        print("nothing was selected; mfp-sim list shows all scenarios", file=sys.stderr)
+        print(f"mfp-sim: {visible(nothing_selected(options.selection))}", file=sys.stderr)
         return 5
     if options.source is not None:
         return _by_entry(options, scenarios)
@@ -160,6 +161,8 @@ def _values(profile: Profile) -> dict[str, dict[str, object]]:
 def power_points(options: argparse.Namespace) -> int:
     """The power points of a scenario, and with ``--cut`` the state after a failure at each."""
     scenarios = select(options.selection)
+    if not scenarios:
+        raise UsageError(nothing_selected(options.selection))
     if len(scenarios) != 1:
         names = ", ".join(scenario.name for scenario in scenarios)
         raise UsageError(f"{options.selection[0]} is {len(scenarios)} scenarios: {names}", remedy="name one of them")

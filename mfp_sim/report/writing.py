@@ -82,7 +82,8 @@ def ready(directory: Path) -> None:
     try:
         (directory / "traces").mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UsageError(f"cannot write the reports into {directory}: {error.strerror}") from None
+        remedy = "give --report a directory that you can write to"
+        raise UsageError(f"cannot write the reports into {directory}: {error.strerror}", remedy=remedy) from None
 
 
 def write(file: Path, text: str) -> int:

@@ -13,7 +13,7 @@ from mfp_sim.scenario.model import Scenario
 from mfp_sim.shared.documents import did_you_mean
 from mfp_sim.shared.errors import DocumentError, Problem, UsageError
 
-__all__ = ["PLAN_SUFFIX", "SUFFIX", "bundled_directory", "files_of", "load_all", "select"]
+__all__ = ["PLAN_SUFFIX", "SUFFIX", "bundled_directory", "files_of", "load_all", "nothing_selected", "select"]
 
 SUFFIX = ".scenario.yaml"
 PLAN_SUFFIX = ".fleet.yaml"
@@ -131,6 +131,13 @@ def select(
             named.extend(_by_name(word, changes))
     found = {(scenario.file, scenario.name): scenario for scenario in (*load_all(paths, mistakes, changes), *named)}
     return [scenario for scenario in found.values() if not tags or set(tags) & set(scenario.tags)]
+
+
+def nothing_selected(words: Sequence[str]) -> str:
+    """Why `select` found nothing: directories without scenario files, or names and tags that fit no scenario."""
+    if words and all(Path(word).is_dir() and not files_of(Path(word)) for word in words):
+        return f"nothing was selected: no file in {', '.join(words)} is called *{SUFFIX}"
+    return "nothing was selected; mfp-sim list shows all scenarios, with their tags"
 
 
 def _instance(file: Path, name: str, mistakes: list[Problem] | None, changes: tuple[str, ...]) -> list[Scenario]:

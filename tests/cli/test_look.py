@@ -341,11 +341,15 @@ def test_of_very_many_mistakes_the_first_are_told(mfp_sim, scenario) -> None:
 
 
 def test_an_empty_directory_is_said(mfp_sim, tmp_path: Path) -> None:
-    for verb, text in (("check", "no file in"), ("list", "nothing was selected"), ("run", "nothing was selected")):
+    for verb, code in (("check", 5), ("list", 5), ("run", 5), ("show", 5), ("coverage", 5), ("power-points", 2)):
         told = mfp_sim(verb, tmp_path)
-        assert told.code == 5
-        assert text in told.out + told.err
+        assert told.code == code, verb
+        assert f"no file in {tmp_path} is called *.scenario.yaml" in told.out + told.err, verb
         assert "no mistakes" not in told.out
+    for verb in ("list", "run", "show"):
+        told = mfp_sim(verb, "no-such-*")
+        assert told.code == 5
+        assert "nothing was selected; mfp-sim list shows all scenarios" in told.out + told.err, verb
 
 
 def test_every_verb_has_help_with_examples(mfp_sim) -> None:
