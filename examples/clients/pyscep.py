@@ -1,4 +1,4 @@
-"""PyScep, or its descendant scepreq, as a client of the protocol of docs/reference/clients.md: one verb a run."""
+"""PyScep, or its descendant scepreq, as a client of the protocol of docs/reference/clients.md: one verb per run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import warnings
 from importlib import metadata
 from pathlib import Path
 
-warnings.simplefilter("ignore")  # what comes before the version would be taken for it
+warnings.simplefilter("ignore")  # a line before the version would be read as the version
 if "OSCRYPTO_LIBCRYPTO" in os.environ:  # an OpenSSL whose version oscrypto can read
     import oscrypto
 
@@ -31,17 +31,36 @@ __all__: list[str] = []
 USAGE = {"digital_signature", "key_encipherment"}
 
 
+def fetch_crl(client: Client, certificate_file: Path, key_file: Path) -> list[bytes]:
+    """Fetch the CRL of the CA that issued the client's certificate."""
+    own = Certificate.from_pem_file(certificate_file)
+    answer = client.get_crl(own, PrivateKey.from_pem_file(key_file), own.serial_number)
+    if answer.status != PKIStatus.SUCCESS:
+        raise ValueError(f"failInfo: {getattr(answer, 'fail_info', None)}")
+    return [answer.crl.to_pem()]
+
+
+FETCHES = {
+    "get-ca": lambda client, *_: [found.to_pem() for found in client.get_ca_certs().certificates],
+    "get-next-ca": lambda client, *_: [found.to_pem() for found in client.rollover_certificate()],
+    "get-crl": fetch_crl,
+}
+
+
 def main(verb: str) -> int:
-    """Carry a verb out; returns the exit code of the protocol."""
+    """Carry out a verb; returns the exit code of the protocol."""
     if verb == "version":
         print(NAME, metadata.version(NAME))
         return 0
-    if verb not in ("enrol", "poll", "renew"):
+    if verb not in ("enrol", "poll", "renew", *FETCHES):
         return 127
     certificate_file, key_file = Path(os.environ["SCEP_CERTIFICATE_FILE"]), Path(os.environ["SCEP_KEY_FILE"])
     identity_file, transaction_file = Path("identity.pem"), Path("transaction")
     subject = os.environ["SCEP_SUBJECT"]
     client = Client(os.environ["SCEP_URL"])
+    if verb in FETCHES:
+        Path(os.environ["SCEP_FETCHED_FILE"]).write_bytes(b"".join(FETCHES[verb](client, certificate_file, key_file)))
+        return 0
     if verb == "poll":
         key = PrivateKey.from_pem_file(key_file)
         identity = Certificate.from_pem_file(identity_file)
@@ -76,6 +95,6 @@ def main(verb: str) -> int:
 if __name__ == "__main__":
     try:
         sys.exit(main(sys.argv[1]))
-    except Exception as error:  # noqa: BLE001 - whatever the library raises is a refusal
+    except Exception as error:  # noqa: BLE001 - every error of the library is a refusal
         print(f"{type(error).__name__}: {error}")
         sys.exit(1)

@@ -16,9 +16,10 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from mfp_sim.conformance.model import CheckVerdict
+from mfp_sim.examination.fetching import CONTROLS, fetched
 from mfp_sim.examination.judging import Conduct, Observation, judge
 from mfp_sim.examination.program import End, Examined, Task, VerbResult
-from mfp_sim.examination.situations import FIRST, LAST, Situation
+from mfp_sim.examination.situations import FIRST, LAST, Situation, situations
 from mfp_sim.run_trace import Attachment, Recorder
 from mfp_sim.shared.documents import Problems, load_text
 from mfp_sim.shared.errors import DecodeError, UsageError
@@ -146,7 +147,7 @@ def examine(
 
     Args:
         client: the client.
-        chosen: the situations; the controls are added.
+        chosen: the situations; the controls are added, also those of the verbs that fetch.
         ca: keys of a CA's section in flow style, ``profile: lenient``.
         timeout: in seconds, for one reply; the client gets it in its environment.
         began: called with number, total and situation before each.
@@ -158,7 +159,7 @@ def examine(
     """
     entropy = Entropy(None)
     challenge = entropy.octets(9).hex()
-    every = (FIRST, *chosen, LAST)
+    every = (FIRST, *_controls(chosen), *chosen, LAST)
     results: list[SituationResult] = []
     with ExitStack() as stack:
         found: dict[str, _Ca] = {}
@@ -170,15 +171,33 @@ def examine(
                 found[situation.ca] = made
             return found[situation.ca]
 
+        def in_a_folder(situation: Situation, number: int) -> SituationResult:
+            with _folder() as folder:
+                return _result(client, situation, ca_for(situation), challenge, Path(folder), number, timeout)
+
         for number, situation in enumerate(every, 1):
             began(number, len(every), situation)
             if situation is not FIRST and results[0].verdict is not CheckVerdict.PASS:
                 break
-            with _folder() as folder:
-                results.append(_result(client, situation, ca_for(situation), challenge, Path(folder), number, timeout))
+            results.append(_not_supported(situation, results) or in_a_folder(situation, number))
             ended(results[-1])
         version = _version(client, found[""], challenge, timeout)
     return _confirmed(Examination(client.name, version, ca, tuple(results)))
+
+
+def _controls(chosen: Sequence[Situation]) -> list[Situation]:
+    """The controls of the verbs that the chosen situations need, as far as these are not chosen themselves."""
+    needed = {s.verbs[0] for s in chosen} - {s.id for s in chosen}
+    return [s for s in situations() if s.id in CONTROLS and s.id in needed]
+
+
+def _not_supported(situation: Situation, earlier: Sequence[SituationResult]) -> SituationResult | None:
+    """The result of a situation whose verb the client did not know in an earlier one; nothing has to be run for it."""
+    for result in earlier:
+        run = next(iter(result.seen.runs), None)
+        if run is not None and (run.verb, run.end) == (situation.verbs[0], End.UNSUPPORTED):
+            return SituationResult(situation, result.verdict, result.because, Observation((run,), ()))
+    return None
 
 
 def _folder() -> tempfile.TemporaryDirectory[str]:
@@ -230,7 +249,8 @@ def _one(
     except DecodeError:
         left, unreadable = None, True
     fits = left is not None and task.key_fits(left)
-    seen = Observation(tuple(runs), entries, left, before, fits, unreadable)
+    found = fetched(situation.verbs[-1], task, ca.recorder.attachments, ca.clock.now())
+    seen = Observation(tuple(runs), entries, left, before, fits, unreadable, found)
     slug = situation.slug
     judged = judge(situation.word, seen, slug)
     verdict, because = judged.verdict, judged.because
@@ -264,13 +284,25 @@ def _version(client: Examined, ca: _Ca, challenge: str, timeout: float) -> str:
     return lines[0][:200] if ended.code == 0 and lines else ""
 
 
+def _failed_controls(found: Examination) -> dict[str, str]:
+    """Why a situation has proved nothing, by its id: the client did not do the same where nothing was wrong."""
+    if not found.controlled:
+        why = "the client did not enrol although nothing was wrong"
+        return {r.situation.id: why for r in found.results if r.situation not in (FIRST, LAST)}
+    right = (CheckVerdict.PASS, CheckVerdict.NOT_APPLICABLE)
+    failed = [r.situation.id for r in found.results if r.situation.id in CONTROLS and r.verdict not in right]
+    return {
+        r.situation.id: f"{verb} did not succeed although nothing was wrong"
+        for verb in failed for r in found.results
+        if r.situation.verbs[0] == verb != r.situation.id
+    }  # fmt: skip
+
+
 def _confirmed(found: Examination) -> Examination:
-    """The same examination; if a control failed, only verdicts that hold without the controls."""
-    if found.controlled:
-        return found
-    why = "a control failed: the client did not enrol although nothing was wrong"
+    """The same examination; if a control failed, only verdicts that hold without it."""
+    failed = _failed_controls(found)
     return replace(found, results=tuple(
-        replace(r, verdict=CheckVerdict.INCONCLUSIVE, because=why)
-        if r.situation not in (FIRST, LAST) and r.verdict is not CheckVerdict.FAIL else r
+        replace(r, verdict=CheckVerdict.INCONCLUSIVE, because=f"a control failed: {failed[r.situation.id]}")
+        if r.situation.id in failed and r.verdict is not CheckVerdict.FAIL else r
         for r in found.results
     ))  # fmt: skip

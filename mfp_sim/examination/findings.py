@@ -31,6 +31,9 @@ CAPS: Mapping[tuple[CauseKind, str], str] = {
 """The best letter that a cause allows, by its class and the worst verdict of its places. Other pairs cap nothing."""
 _KINDS: Mapping[Conduct, CauseKind] = {
     Conduct.ENROLLED: "security",
+    Conduct.FETCHED: "security",
+    Conduct.OTHER: "security",
+    Conduct.EXTRA: "security",
     Conduct.STRANGE: "security",
     Conduct.UNREADABLE: "security",
     Conduct.SPOILT: "security",

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from mfp_sim.conformance.model import CheckVerdict
-from mfp_sim.examination.program import End, VerbResult
+from mfp_sim.examination.program import ClientVerb, End, VerbResult
 from mfp_sim.shared.scep.certificate import Certificate
 from mock_scep_server.journal import JournalEntry
 
@@ -23,7 +23,10 @@ class Conduct(StrEnum):
 
     ENROLLED = "left a new certificate for its key"
     STRANGE = "left a certificate that is not for its key"
-    UNREADABLE = "left a file that is not a certificate"
+    FETCHED = "left what it was asked to fetch"
+    OTHER = "left something else than it was asked to fetch"
+    EXTRA = "left more than it was asked to fetch"
+    UNREADABLE = "left a file that cannot be read"
     KEPT = "still has its earlier certificate"
     SPOILT = "no longer has its earlier certificate, or its key"
     CLAIMED = "says that it has a certificate, but left none"
@@ -38,7 +41,8 @@ class Conduct(StrEnum):
 @dataclass(frozen=True)
 class Observation:
     """What was seen in a situation. ``left`` is the client's certificate now, ``before`` its earlier one; ``fits``: its
-    key is that of ``left``; ``entries`` are the CA's, of the runs that count."""
+    key is that of ``left``; ``entries`` are the CA's, of the runs that count; ``fetched``: how the file of a verb that
+    fetches was judged, if there is one."""
 
     runs: tuple[VerbResult, ...]
     entries: tuple[JournalEntry, ...]
@@ -46,19 +50,24 @@ class Observation:
     before: Certificate | None = None
     fits: bool = False
     unreadable: bool = False
+    fetched: Conduct | None = None
 
     @property
     def conduct(self) -> Conduct:
         """The one word for it."""
         last = self.runs[-1]
+        fetches = last.verb in _FETCHING
         if last.by_word:
-            return Conduct.ENROLLED if last.end is End.DONE else _ENDS[last.end]
+            done = Conduct.FETCHED if fetches else Conduct.ENROLLED
+            return done if last.end is End.DONE else _ENDS[last.end]
         if self.unreadable:
             return Conduct.UNREADABLE
-        if self.left is not None and self.left != self.before:
+        if self.left is not None and self.left != self.before and not fetches:
             return Conduct.ENROLLED if self.fits else Conduct.STRANGE
-        if self.left != self.before or (self.before is not None and not self.fits):
+        if self.before is not None and (self.left != self.before or not self.fits):
             return Conduct.SPOILT  # without its key it is useless
+        if fetches:
+            return self.fetched or _ENDS[last.end]
         if last.end is End.DONE and self.before is not None:
             return Conduct.KEPT
         return _ENDS[last.end]
@@ -118,6 +127,7 @@ _ALWAYS: _Row = {
     Conduct.ENROLLED: (PASS, "it enrolled"),
     Conduct.REFUSED: (PASS, "it refused"),
     Conduct.STRANGE: (FAIL, "it left a certificate that is not for its key"),
+    Conduct.FETCHED: (PASS, "it left what it was asked to fetch"),
     Conduct.UNREADABLE: (FAIL, "it left a file that is not a certificate"),
     Conduct.KEPT: (WARN, "it says that it is done, but only has its earlier certificate"),
     Conduct.SPOILT: (FAIL, "it no longer has its earlier certificate, or its key"),
@@ -139,6 +149,7 @@ def _should(why: str) -> _Row:
 
 
 _ACCEPTED = "it accepted a reply that a client must refuse, and installed its certificate"
+_BELIEVED = "it accepted a reply that a client must refuse, and left what was in it"
 _STRICT = "it refused a reply that clients must tolerate"
 CONDUCT: Mapping[str, _Row] = {
     "enrols": {Conduct.REFUSED: (FAIL, "it did not enrol, although nothing was wrong")},
@@ -171,8 +182,37 @@ CONDUCT: Mapping[str, _Row] = {
     "no-ca": {Conduct.ENROLLED: (WARN, "it accepted an issuer that is not a CA certificate")},
     "weaker": {}, "no-capabilities": {}, "dates": {}, "asks-right": {},
     "either": {Conduct.KEPT: (PASS, "it still has its earlier certificate")},
+    "fetches": _should("it fetched nothing, although nothing was wrong"),
+    "tolerates": _should(_STRICT),
+    "fetches-nothing": dict.fromkeys((Conduct.FETCHED, Conduct.OTHER, Conduct.EXTRA), (FAIL, _BELIEVED)),
+    "fetches-malformed": {Conduct.FETCHED: (FINDING, "it read a malformed reply, which was the CA's own")},
+    "fetches-ca": {Conduct.FETCHED: (WARN, "it accepted an issuer that is not a CA certificate")},
+    "may-fetch": {}, "compares": {},
 }  # fmt: skip
 """The verdict on each conduct where a correct client does what the word says; other conducts have the usual verdict."""
+_DONE_WITHOUT = (FAIL, "it says that it is done, but left no file")
+_FETCHING: Mapping[ClientVerb, _Row] = {
+    "get-ca": {
+        Conduct.OTHER: (WARN, "it accepted certificates without the one whose fingerprint it was given"),
+        Conduct.EXTRA: (WARN, "it accepted certificates for which the CA that it was given does not vouch"),
+        Conduct.UNREADABLE: (FAIL, "it left a file without a certificate"),
+        Conduct.CLAIMED: _DONE_WITHOUT,
+    },
+    "get-next-ca": {
+        Conduct.KEPT: (WARN, "it left the certificate of the current CA instead of those of the next CA"),
+        Conduct.OTHER: (FAIL, "it left no certificate of the next CA, but others"),
+        Conduct.EXTRA: (WARN, "it accepted certificates that are of neither the CA nor the next CA"),
+        Conduct.UNREADABLE: (FAIL, "it left a file without a certificate"),
+        Conduct.CLAIMED: _DONE_WITHOUT,
+    },
+    "get-crl": {
+        Conduct.OTHER: (FAIL, "it accepted a CRL that is not of the CA, does not verify, or is not current"),
+        Conduct.EXTRA: (FAIL, "it accepted more CRLs than that of the CA"),
+        Conduct.UNREADABLE: (FAIL, "it left a file without a CRL"),
+        Conduct.CLAIMED: _DONE_WITHOUT,
+    },
+}
+"""The usual verdicts of the verbs that fetch something else than a certificate for the client's key."""
 _AUTHENTIC: Mapping[str, str] = {
     "malformed": "it read a malformed reply, which was the CA's own reply to its request",
     "http": "it read a reply of the CA that came with another HTTP status than 200",
@@ -186,9 +226,12 @@ _TOLD = ("failinfo", "badalg", "badmessagecheck", "badrequest", "badtime", "badc
 def judge(word: str, seen: Observation, slug: str | None = None) -> Judged:
     """The verdict on what was seen, where a correct client does what the word says and the fault ``slug`` acts."""
     conduct = seen.conduct
-    verdict, because = {**_ALWAYS, **CONDUCT[word]}[conduct]
+    usual = {**_ALWAYS, **_FETCHING.get(seen.runs[-1].verb, {})}
+    verdict, because = {**usual, **CONDUCT[word]}[conduct]
     if conduct is Conduct.ENROLLED:
         verdict, because = _enrolled(word, seen, slug) or (verdict, because)
+    elif conduct is Conduct.FETCHED and verdict is FAIL and seen.was_granted_without(slug):
+        verdict, because = FINDING, "it still fetched what it was asked to, with a reply that was right"
     elif conduct is Conduct.HUNG:
         if seen.waits:
             verdict, because = (

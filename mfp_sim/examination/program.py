@@ -32,9 +32,12 @@ from mfp_sim.shared.errors import DecodeError, UsageError
 from mfp_sim.shared.scep.certificate import Certificate
 from mfp_sim.shared.simtime import SystemClock
 
-__all__ = ["SHIPPED", "ClientProgram", "ClientVerb", "End", "Examined", "Person", "Task", "VerbResult", "client_of"]
+__all__ = [
+    "SHIPPED", "ClientProgram", "ClientVerb", "End", "Examined", "Person", "Task", "VerbResult", "client_of",
+    "objects_in",
+]  # fmt: skip
 
-ClientVerb = Literal["version", "get-ca", "enrol", "poll", "renew", "get-crl"]
+ClientVerb = Literal["version", "get-ca", "get-next-ca", "enrol", "poll", "renew", "get-crl"]
 SHIPPED = ("scepclient", "strongswan", "certmonger", "printer")
 """The clients whose wrappers are part of the package."""
 _COMMAND = (
@@ -46,7 +49,7 @@ _FILE = 64 * 1024
 """The largest file of a client that mfp-sim reads, in bytes."""
 _WRITTEN = 64 * 1024 * 1024
 """The largest file that a client may write, in bytes; the system ends a client that writes more (SIGXFSZ)."""
-_PEM = re.compile(rb"-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]*)-----END CERTIFICATE-----")
+_PEM = re.compile(rb"-----BEGIN (CERTIFICATE|X509 CRL)-----([A-Za-z0-9+/=\s]*)-----END \1-----")
 
 
 class End(StrEnum):
@@ -103,6 +106,11 @@ class Task:
         """Where the client leaves its private key, as PEM without a password; it uses an existing one."""
         return self.folder / "key.pem"
 
+    @property
+    def fetched_file(self) -> Path:
+        """Where the client leaves what ``get-ca``, ``get-next-ca`` or ``get-crl`` fetched, as PEM or DER."""
+        return self.folder / "fetched.pem"
+
     def environment(self) -> dict[str, str]:
         """The client's environment variables."""
         self.folder.mkdir(exist_ok=True)  # a client that removed it has lost its own files, and nothing else
@@ -117,6 +125,7 @@ class Task:
             "SCEP_CA_SHA256": self.ca.fingerprint(),
             "SCEP_CERTIFICATE_FILE": str(self.certificate_file),
             "SCEP_KEY_FILE": str(self.key_file),
+            "SCEP_FETCHED_FILE": str(self.fetched_file),
             "SCEP_TIMEOUT": f"{self.timeout:g}",
         }
 
@@ -127,14 +136,15 @@ class Task:
             DecodeError: there is a file without a certificate.
         """
         octets = _read(self.certificate_file)
-        if octets is None:
-            return None
-        if b"-----BEGIN" not in octets:
-            return Certificate.from_der(octets)
-        found = _PEM.search(octets)
-        if found is None:
-            raise DecodeError("certificate file", 0, "a certificate in PEM", "something else")
-        return Certificate.from_der(base64.b64decode(found[1]))
+        return None if octets is None else Certificate.from_der(objects_in(octets, "CERTIFICATE")[0])
+
+    def fetched(self) -> bytes | None:
+        """What the client has fetched: the bytes of its file, or None without any.
+
+        Raises:
+            DecodeError: it is not a file.
+        """
+        return _read(self.fetched_file)
 
     def key_fits(self, certificate: Certificate) -> bool:
         """Whether the client's key is that of a certificate."""
@@ -143,6 +153,23 @@ class Task:
         except (DecodeError, ValueError, TypeError, UnsupportedAlgorithm):
             return False
         return public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo) == certificate.spki
+
+
+def objects_in(octets: bytes, label: str) -> tuple[bytes, ...]:
+    """The objects of a client's file, in DER: those with this PEM label, or the whole file if it is not PEM.
+
+    Raises:
+        DecodeError: the file is PEM without such an object, or its base64 is wrong.
+    """
+    if b"-----BEGIN" not in octets:
+        return (octets,)
+    try:
+        found = tuple(base64.b64decode(text) for name, text in _PEM.findall(octets) if name.decode() == label)
+    except ValueError:
+        raise DecodeError("the client's file", 0, "base64", "something else") from None
+    if not found:
+        raise DecodeError("the client's file", 0, f"PEM with the label {label}", "something else")
+    return found
 
 
 def _read(path: Path) -> bytes | None:
@@ -246,10 +273,11 @@ class Person:
         begun = clock.now()
         self._say(f"\n{verb}: at {task.url}, subject {task.subject}, challenge password {task.challenge}")
         self._say(f"CA certificate, SHA-256: {task.ca.fingerprint()}")
+        done = "acc[e]pted it" if verb.startswith("get-") else "[e]nrolled"
         end = None
         while end is None:
             try:
-                answer = self._ask("what did the device do? [e]nrolled, [r]efused, [p]ending, [h]angs, [u]nsupported: ")
+                answer = self._ask(f"what did the device do? {done}, [r]efused, [p]ending, [h]angs, [u]nsupported: ")
             except EOFError:
                 raise UsageError(
                     "there is no answer about what the device did", remedy="--manual needs a terminal"

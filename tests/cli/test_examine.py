@@ -119,7 +119,7 @@ def test_the_list_names_what_is_left_out_and_why(capsys) -> None:
     assert examine("--list") == 0
     told = capsys.readouterr().out
     assert f"{len(situations())} situations; " in told
-    assert "the protocol has no verb for GetNextCACert: " in told
+    assert "the protocol has no verb for GetCert: getcert-pending, getcert-wrong-cert" in told
     assert examine("--list", "--json", "--only", "refuses") == 0
     rows = json.loads(capsys.readouterr().out)
     assert {row["conduct"] for row in rows if "left_out" not in row} == {"refuses"}

@@ -50,7 +50,7 @@ def test_it_is_told_by_its_environment_and_its_verb_and_no_proxy(task: Task, mon
     assert told.startswith("renew\n")
     assert {line.partition("=")[0] for line in told.splitlines() if line.startswith("SCEP_")} == {
         "SCEP_URL", "SCEP_SUBJECT", "SCEP_CHALLENGE", "SCEP_CA_FILE", "SCEP_CA_SHA256", "SCEP_CERTIFICATE_FILE",
-        "SCEP_KEY_FILE", "SCEP_TIMEOUT",
+        "SCEP_KEY_FILE", "SCEP_FETCHED_FILE", "SCEP_TIMEOUT",
     }  # fmt: skip
     assert f"SCEP_CA_SHA256={CA.fingerprint()}" in told
     assert "elsewhere.example" not in told
@@ -74,8 +74,12 @@ def test_a_command_that_is_none_is_a_usage_error(task: Task) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", [b"nonsense", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", b"\xff"]
-)
+    "text",
+    [
+        b"nonsense", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+        b"-----BEGIN CERTIFICATE-----\nAAA\n-----END CERTIFICATE-----\n", b"\xff",
+    ],
+)  # fmt: skip
 def test_a_file_that_is_no_certificate_is_refused(task: Task, text: bytes) -> None:
     task.certificate_file.write_bytes(text)
     with pytest.raises(DecodeError):

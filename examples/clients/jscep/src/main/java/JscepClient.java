@@ -7,8 +7,10 @@ import java.nio.file.Path;
 import java.security.KeyPair;
 import java.security.KeyPairGenerator;
 import java.security.PublicKey;
+import java.security.cert.CertStore;
 import java.security.cert.Certificate;
 import java.security.cert.CertificateFactory;
+import java.security.cert.X509CRL;
 import java.security.cert.X509Certificate;
 import java.util.Base64;
 import java.util.Date;
@@ -41,6 +43,7 @@ public final class JscepClient {
   private static final Path NEW_KEY = Path.of("new-key.pem");
   private static final Path IDENTITY = Path.of("identity.pem");
   private static final Path TRANSACTION = Path.of("transaction");
+  private static final Path FETCHED = Path.of(env("SCEP_FETCHED_FILE"));
 
   public static void main(String[] arguments) throws Exception {
     String verb = arguments[0];
@@ -92,9 +95,34 @@ public final class JscepClient {
         }
         return code;
       }
+      case "get-ca":
+        return fetched(client.getCaCertificate());
+      case "get-next-ca":
+        return fetched(client.getRolloverCertificate());
+      case "get-crl": {
+        X509Certificate own = certificate(CERTIFICATE);
+        X509CRL crl =
+            client.getRevocationList(
+                own, pair(KEY).getPrivate(), own.getIssuerX500Principal(), own.getSerialNumber());
+        if (crl == null) {
+          System.out.println("the reply has no CRL");
+          return 1;
+        }
+        write(FETCHED, "X509 CRL", crl.getEncoded());
+        return 0;
+      }
       default:
         return 127;
     }
+  }
+
+  private static int fetched(CertStore store) throws Exception {
+    StringBuilder text = new StringBuilder();
+    for (Certificate found : store.getCertificates(null)) {
+      text.append(pem("CERTIFICATE", found.getEncoded()));
+    }
+    Files.writeString(FETCHED, text.toString());
+    return 0;
   }
 
   private static int ended(EnrollmentResponse response, PublicKey key) throws Exception {
@@ -169,8 +197,12 @@ public final class JscepClient {
   }
 
   private static void write(Path file, String what, byte[] der) throws Exception {
+    Files.writeString(file, pem(what, der));
+  }
+
+  private static String pem(String what, byte[] der) {
     String text = Base64.getMimeEncoder(64, "\n".getBytes()).encodeToString(der);
-    Files.writeString(file, "-----BEGIN " + what + "-----\n" + text + "\n-----END " + what + "-----\n");
+    return "-----BEGIN " + what + "-----\n" + text + "\n-----END " + what + "-----\n";
   }
 
   private static String env(String name) {
