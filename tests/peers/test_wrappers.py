@@ -10,7 +10,7 @@ import pytest
 from mfp_sim.examination.engine import examine
 from mfp_sim.examination.program import client_of
 from mfp_sim.examination.reporting import report_of
-from mfp_sim.examination.situations import QUICK, situations
+from mfp_sim.examination.situations import QUICK, Situation, situations
 
 ROOT = Path(__file__).parents[2]
 
@@ -61,3 +61,14 @@ def test_what_is_published_of_strongswan_is_what_a_quick_run_finds(find_program)
     verdicts = {check.id: check.verdict for check in report.checks if "messages" not in check.tags}
     assert set(verdicts) > set(QUICK)
     assert verdicts == {name: published["checks"][name]["verdict"] for name in verdicts}
+
+
+def test_certmonger_enrols_at_a_ca_that_takes_a_second_for_its_certificates(find_program) -> None:
+    """Its daemon does not wait for them by itself: without the wrapper's waiting it sends no request."""
+    find_program(*NEEDS["certmonger"])
+    script = "[{when: {operation: GetCACert}, faults: [{delay: 1s}]}]"
+    slow = Situation("slow", "GetCACert takes a second", "enrols", "enrols", script)
+    found = examine(client_of("certmonger"), [slow], ca="profile: lenient")
+    assert [(r.situation.id, r.because) for r in found.results] == [
+        (name, "it enrolled") for name in ("control-first", "slow", "control-last")
+    ]
