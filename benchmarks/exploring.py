@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from statistics import median
 from time import process_time
 
-from mfp_sim.exploration.drawing import Document, Space, scenario_of
+from mfp_sim.exploration.drawing import Space, scenario_of
+from mfp_sim.exploration.draws import Document
 from mfp_sim.exploration.search import Search
 from mfp_sim.scenario.loader import read_document
 from mfp_sim.scenario.model import Scenario

@@ -26,7 +26,8 @@ import pytest
 import yaml
 
 from mfp_sim.exploration.against import main as answer
-from mfp_sim.exploration.drawing import Document, Space
+from mfp_sim.exploration.drawing import Space
+from mfp_sim.exploration.draws import Document
 from mfp_sim.exploration.search import Search
 from mfp_sim.exploration.writing import as_yaml
 from mutation.graft import graft

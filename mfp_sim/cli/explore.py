@@ -18,7 +18,8 @@ from pathlib import Path
 
 from mfp_sim.device.printer_profile import PROFILES
 from mfp_sim.exploration.comparing import COMPARISONS
-from mfp_sim.exploration.drawing import Document, Space
+from mfp_sim.exploration.drawing import Space
+from mfp_sim.exploration.draws import Document
 from mfp_sim.exploration.result import ExploreResult, FoundFailure, merged, read_result, sentence_of
 from mfp_sim.exploration.running import NO_CRASH
 from mfp_sim.exploration.search import ROUND, Found, Search, forget_other, run_again

@@ -13,7 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TextIO
 
-from mfp_sim.exploration.drawing import Document, scenario_of
+from mfp_sim.exploration.drawing import scenario_of
+from mfp_sim.exploration.draws import Document
 from mfp_sim.exploration.running import observed
 from mfp_sim.scenario.always.watching import Violation
 from mfp_sim.scenario.runner import one_freeze

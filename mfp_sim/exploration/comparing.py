@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from mfp_sim.events import StepBegun
-from mfp_sim.exploration.drawing import Document, scenario_of
+from mfp_sim.exploration.drawing import scenario_of
+from mfp_sim.exploration.draws import Document
 from mfp_sim.exploration.kept import kept
 from mfp_sim.exploration.running import ON_DISK, CaseOutcome, carried_out
 from mfp_sim.run_trace import TraceEvent, compare

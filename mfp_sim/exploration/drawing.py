@@ -9,23 +9,22 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from mfp_sim.device.power import NAMES as POWER_POINTS
 from mfp_sim.device.printer import SCREENS
 from mfp_sim.device.printer_profile import PROFILES as PRINTERS
 from mfp_sim.device.printer_profile import READINGS
 from mfp_sim.exploration.drawing_ca import CHALLENGE, ca_of, script_of
-from mfp_sim.exploration.draws import Draw
+from mfp_sim.exploration.draws import Document, Draw
 from mfp_sim.scenario.loader import read_document
 from mfp_sim.scenario.model import Scenario
 from mfp_sim.shared.documents import load_text, plain
 from mfp_sim.shared.errors import DocumentError
 from mfp_sim.shared.simtime import Entropy
 
-__all__ = ["Document", "Space", "changed", "drawn", "scenario_of"]
+__all__ = ["Space", "changed", "drawn", "scenario_of"]
 
-Document = dict[str, Any]
 T = TypeVar("T")
 WRONG_CHALLENGE, BUNDLE_PASSWORD = "not-the-s3cret", "drawn-b4ndle"
 _SERIALS = ("MFP00001", "MFP00002", "MFP00003")

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from typing import Any
 
-from mfp_sim.exploration.draws import Draw
+from mfp_sim.exploration.draws import Document, Draw
 from mfp_sim.shared.documents import load_text, node_of, plain
 from mfp_sim.shared.documents.kinds import WRONG
 from mfp_sim.shared.documents.nodes import Problems
@@ -22,7 +21,6 @@ from mock_scep_server.setup import VALUE_KEYS
 
 __all__ = ["CHALLENGE", "ca_of", "script_of"]
 
-Document = dict[str, Any]
 CHALLENGE = "drawn-s3cret"
 _TRIES = 50
 

@@ -7,8 +7,10 @@ from typing import Any, TypeVar
 
 from mfp_sim.shared.simtime import Entropy
 
-__all__ = ["Draw"]
+__all__ = ["Document", "Draw"]
 
+Document = dict[str, Any]
+"""A scenario as plain values."""
 T = TypeVar("T")
 _TEXTS = ("", "x", "Ørsted & Søn", "x" * 300)
 _SPANS = ("0s", "1s", "10m", "1d", "400d")

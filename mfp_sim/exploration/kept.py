@@ -18,11 +18,11 @@ from mock_scep_server.service import ScepService, make_service
 from mock_scep_server.store import SqliteStore
 from mock_scep_server.vault import Vault
 
-__all__ = ["Kept", "kept"]
+__all__ = ["KeptRun", "kept"]
 
 
 @dataclass(frozen=True)
-class Kept:
+class KeptRun:
     """Where a run keeps everything: the storages of its printers, and the vault of its CA."""
 
     storages: Storages
@@ -53,12 +53,12 @@ class Kept:
 
 
 @contextlib.contextmanager
-def kept() -> Iterator[Kept]:
+def kept() -> Iterator[KeptRun]:
     """Files for one run, which are deleted afterwards."""
     with tempfile.TemporaryDirectory(prefix="mfp-sim-explore-") as name:
         place = Path(name)
         with directories(place, fresh=True) as storages, contextlib.closing(SqliteStore(place / "ca")) as store:
-            yield Kept(storages, Vault(store))
+            yield KeptRun(storages, Vault(store))
 
 
 def _rules(script: Sequence[Mapping[str, object]]) -> list[dict[str, object]]:

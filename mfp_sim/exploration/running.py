@@ -22,7 +22,7 @@ from mfp_sim.events import (
     PowerFailed,
     StatusRowAdded,
 )
-from mfp_sim.exploration.kept import Kept
+from mfp_sim.exploration.kept import KeptRun
 from mfp_sim.exploration.sometimes import SOMETIMES
 from mfp_sim.run_trace import TraceEvent
 from mfp_sim.scenario.always.rules import ALWAYS
@@ -87,7 +87,7 @@ def _limited() -> Iterator[None]:
         signal.signal(signal.SIGVTALRM, before)
 
 
-def carried_out(scenario: Scenario, *, seed: int = 1, kept: Kept | None = None) -> CaseOutcome:
+def carried_out(scenario: Scenario, *, seed: int = 1, kept: KeptRun | None = None) -> CaseOutcome:
     """Run a scenario, watched for every rule; ``kept`` holds its states in files."""
     try:
         with _limited():
@@ -99,7 +99,7 @@ def carried_out(scenario: Scenario, *, seed: int = 1, kept: Kept | None = None) 
         return CaseOutcome(broken, frozenset(), frozenset(), (), 0, seen, endless=True)
 
 
-def _carried_out(scenario: Scenario, seed: int, kept: Kept | None) -> CaseOutcome:
+def _carried_out(scenario: Scenario, seed: int, kept: KeptRun | None) -> CaseOutcome:
     storages, vault = (None, None) if kept is None else (kept.storages, kept.vault)
     try:
         world = build(scenario, seed=seed, rules=ALWAYS, storages=storages, vault=vault)

@@ -15,7 +15,8 @@ from functools import cache
 
 from mfp_sim.exploration.against import SAME, OtherVersion, Reference, difference, expected_of
 from mfp_sim.exploration.comparing import COMPARISONS, compared
-from mfp_sim.exploration.drawing import Document, Space, changed, drawn, scenario_of
+from mfp_sim.exploration.drawing import Space, changed, drawn, scenario_of
+from mfp_sim.exploration.draws import Document
 from mfp_sim.exploration.running import CaseOutcome, carried_out
 from mfp_sim.exploration.shrinking import FailureReason, expecting, reason_of, shrunk
 from mfp_sim.scenario.always.rules import ALWAYS

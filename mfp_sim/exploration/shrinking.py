@@ -10,7 +10,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from mfp_sim.exploration.drawing import Document, scenario_of
+from mfp_sim.exploration.drawing import scenario_of
+from mfp_sim.exploration.draws import Document
 from mfp_sim.exploration.running import CaseOutcome, carried_out
 from mfp_sim.scenario.always.watching import Violation
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from mfp_sim.exploration.drawing import Document
+from mfp_sim.exploration.draws import Document
 from mfp_sim.report.writing import write
 from mfp_sim.shared.errors import MfpSimError
 

@@ -47,7 +47,7 @@ FieldValue = Annotated[str, Pattern(r"[ -~]*", "printable ASCII text")]
 OnePath = Annotated[str, Pattern(r"(/[!-~]*)?", "a path, or empty")]
 Hresult = Annotated[str, Pattern(r"(-?[0-9]{1,10})?", "a decimal number, or empty")]
 Keyword = Annotated[str, Pattern(r"[!-~]{1,100}", "printable ASCII without blanks, at most 100 characters")]
-Form = Annotated[str, Words(lambda: [name for name in requirements() if name.startswith("SCEP-")])]
+OddForm = Annotated[str, Words(lambda: [name for name in requirements() if name.startswith("SCEP-")])]
 ARCS = r"([01]\.[1-3]?[0-9]|2\.(0|[1-9][0-9]{0,8}))(\.(0|[1-9][0-9]{0,8})){0,20}"
 Purpose = Annotated[str, Pattern(ARCS, "an object identifier such as 1.3.6.1.5.5.7.3.1")]
 FailInfos = tuple[Annotated[str, Words(lambda: [reason.label for reason in FailInfo])], ...]
@@ -105,7 +105,9 @@ class CaProfile:
     path: OnePath = ""  # the only path that it answers; empty: any
     post: Literal["served", "405", "empty-200"] = "served"
     tolerance: Literal["tolerant", "strict"] = "tolerant"  # of odd forms in queries and messages
-    refuse_forms: tuple[Form, ...] = ()  # odd forms of messages that it cannot read, by the requirement that they miss
+    refuse_forms: tuple[
+        OddForm, ...
+    ] = ()  # odd forms of messages that it cannot read, by the requirement that they miss
     refuse_ciphers: frozenset[Annotated[str, Words(lambda: CIPHER_OIDS)]] = frozenset()
     refuse_digests: frozenset[Annotated[str, Words(lambda: DIGEST_OIDS)]] = frozenset()
     message_types: frozenset[Annotated[int, Within(17, 22)]] = frozenset({17, 19, 20, 21, 22})

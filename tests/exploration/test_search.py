@@ -16,7 +16,8 @@ from mfp_sim.device.storage import DirectoryStorage
 from mfp_sim.events import Undone
 from mfp_sim.exploration import running
 from mfp_sim.exploration.comparing import COMPARISONS, compared
-from mfp_sim.exploration.drawing import Document, Space, changed, drawn, scenario_of
+from mfp_sim.exploration.drawing import Space, changed, drawn, scenario_of
+from mfp_sim.exploration.draws import Document
 from mfp_sim.exploration.running import NO_CRASH, ON_DISK, CaseOutcome, carried_out
 from mfp_sim.exploration.search import Search, document_of
 from mfp_sim.exploration.shrinking import reason_of, shrunk
