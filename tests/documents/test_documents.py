@@ -218,6 +218,8 @@ def test_what_is_no_duration(text: str) -> None:
 def test_did_you_mean_stays_silent_when_nothing_is_near() -> None:
     assert did_you_mean("pendin", ["pending", "success"]) == "did you mean 'pending'?"
     assert did_you_mean("xyz", ["pending", "success"]) is None
+    assert did_you_mean("fist-certificate", ["page-instead-of-certificates"]) is None
+    assert did_you_mean("nothing-here", ["nothing-without-a-server"]) is None
 
 
 def assert_read_or_refused(text: str | bytes) -> None:

@@ -300,13 +300,17 @@ def duration(text: str) -> float:
     return seconds
 
 
+_LONG = 6
+"""From this length on, two words that share two thirds of their letters are not alike; TSL and TLS are."""
+
+
 def did_you_mean(word: str, candidates: Iterable[str]) -> str | None:
     """``did you mean 'x'?`` for the nearest candidate, ignoring case, or None if no candidate is near."""
-    name = _nearest(word, candidates)
+    name = _nearest(word, candidates, 0.7 if len(word) >= _LONG else 0.6)
     return f"did you mean {name!r}?" if name else None
 
 
-def _nearest(word: str, candidates: Iterable[str], cutoff: float = 0.6) -> str | None:
+def _nearest(word: str, candidates: Iterable[str], cutoff: float) -> str | None:
     """The candidate that a mistyped word may mean, ignoring case, or None if no candidate is near.
 
     ``cutoff`` is the least likeness, from 0 to 1.
