@@ -8,7 +8,9 @@ import json
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
+from mfp_sim.device.local_time import local_of
 from mfp_sim.device.printer_profile import PROFILES, Profile, find_profile, profile_schema
 from mfp_sim.report.console import Console
 from mfp_sim.report.coverage import (
@@ -179,11 +181,22 @@ def power_points(options: argparse.Namespace) -> int:
             row["broken"] = cut_at(scenario, point, seed=options.seed, flips=options.flip).broken
         rows.append(row)
         if not options.json:
-            machine = f"{point.printer} " if scenario.others else ""
-            console.line(f"{point.number:4}  {machine}{point.name} ({next(iter(where.values()))}){_verdict(row)}")
+            printer = f"{point.printer} " if scenario.others else ""
+            console.line(f"{point.number:4}  {printer}{point.name} ({_place(point, scenario)}){_verdict(row)}")
+    broken = sum(bool(row.get("broken")) for row in rows)
     if options.json:
         print(json.dumps(rows))
-    return int(any(row.get("broken") for row in rows))
+    elif options.cut:
+        after = f"is not sound after {broken}" if broken else "is sound after each"
+        console.line(f"\nThe printer {after} of {len(rows)} power failures")
+    return int(broken > 0)
+
+
+def _place(point: PowerPoint | PowerInstant, scenario: Scenario) -> str:
+    """The number of the occurrence of a point; of an instant, the printer's local time to the millisecond."""
+    if isinstance(point, PowerPoint):
+        return str(point.nth)
+    return local_of(point.at, ZoneInfo(scenario.printer.timezone)).isoformat(" ", "milliseconds")
 
 
 def _points(scenario: Scenario, options: argparse.Namespace) -> Sequence[PowerPoint | PowerInstant]:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import gzip
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
+from mfp_sim.cli import survey
 from mfp_sim.device import printer_profile as profile
 
 NAME = "deferred-twice-then-issued"
@@ -108,7 +111,23 @@ def test_instants_at_which_the_power_can_fail(mfp_sim) -> None:
     cut = json.loads(mfp_sim(*asked, "--cut", "--json").out)
     times = [f"2026-03-02T07:00:{second:02}+00:00" for second in (0, 8, 16)]
     assert [(row["point"], row["at"], row["broken"]) for row in cut] == [("PKCSReq", time, []) for time in times]
-    assert f"   2  PKCSReq ({times[1]})  sound" in mfp_sim(*asked, "--cut").out
+    shown = mfp_sim(*asked, "--cut").out
+    assert "   2  PKCSReq (2026-03-02 08:00:08.000)  sound\n" in shown, "the printer's local time"
+    assert shown.endswith("\nThe printer is sound after each of 3 power failures\n")
+
+
+def test_a_printer_that_is_not_sound_after_one_of_them(mfp_sim, monkeypatch: pytest.MonkeyPatch) -> None:
+    cut_at = survey.cut_at
+
+    def planted(scenario, point, **more):
+        found = cut_at(scenario, point, **more)
+        return replace(found, broken=("the key is gone",)) if point.number == 2 else found
+
+    monkeypatch.setattr(survey, "cut_at", planted)
+    done = mfp_sim("power-points", "another-request-while-one-is-processed", "--every", "8s", "--cut")
+    assert done.code == 1
+    assert "   2  PKCSReq (2026-03-02 08:00:08.000)  FAIL  the key is gone\n" in done.out
+    assert done.out.endswith("\nThe printer is not sound after 1 of 3 power failures\n")
 
 
 def test_instants_of_a_scenario_that_has_none(mfp_sim) -> None:
