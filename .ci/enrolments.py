@@ -1,10 +1,10 @@
-"""Has real clients enrol at a real server, and makes the page of who enrols where.
+"""Has real clients enrol at a real server, and makes the page that shows which client enrols where.
 
     enrolments.py enrol OUT/SERVER.json URL SECRET-FILE CLIENT=COMMAND...
     enrolments.py page OUT PAGE
 
-The first runs the verb "enrol" of docs/reference/clients.md of each client and looks at what is left: a certificate
-for its key, issued by the CA of GetCACert. The second reads all files that the first has written. Decides nothing else.
+The first runs each client's verb "enrol" (docs/reference/clients.md) and checks what it left: a certificate for its
+key, issued by the CA of GetCACert. The second reads all files of the first. Decides nothing else.
 """
 
 from __future__ import annotations
@@ -87,8 +87,8 @@ def _page(servers: dict[str, dict[str, dict[str, str]]]) -> str:
     lines = [
         "# Real clients at real servers",
         "",
-        "Who enrols where, by `.ci/clients_and_servers OUT --publish`: each client at each server. *enrols*: there is",
-        "a certificate for the client's key, issued by the CA of GetCACert. How they were set up:",
+        "Which client enrols at which server, measured by `.ci/clients_and_servers OUT --publish`. *enrols* means that",
+        "the client left a certificate for its key, issued by the CA of GetCACert. How they were set up:",
         "[servers](servers/README.md), [clients](clients/README.md).",
         "",
         f"| | {' | '.join(servers)} |",
@@ -98,17 +98,17 @@ def _page(servers: dict[str, dict[str, dict[str, str]]]) -> str:
     for client in clients:
         cells = []
         for server, found in servers.items():
-            told = found.get(client)
-            if told is None:
+            one = found.get(client)
+            if one is None:
                 cells.append("not run")
-            elif told["wrong"]:
+            elif one["wrong"]:
                 cells.append("**no**")
-                why.append(f"| {client} | {server} | {told['wrong']} | `{_cell(told['printed'])}` |")
+                why.append(f"| {client} | {server} | {one['wrong']} | `{_cell(one['printed'])}` |")
             else:
                 cells.append("enrols")
         lines.append(f"| {client} | {' | '.join(cells)} |")
-    lines += ["", "## Why not", "", "What is left, and the line in which the client says why.", ""]
-    lines += ["| client | server | what is left | what it prints |", "| --- | --- | --- | --- |", *why]
+    lines += ["", "## Why not", "", "What the client left, and the line in which it says why.", ""]
+    lines += ["| client | server | what it left | what it prints |", "| --- | --- | --- | --- |", *why]
     return "\n".join(lines) + "\n"
 
 
@@ -118,7 +118,7 @@ def _write_page(out: Path, page: Path) -> None:
 
 
 def main() -> None:
-    """Either of both."""
+    """Carries out one of the two commands."""
     match sys.argv[1:]:
         case ["enrol", file, url, secret, *clients]:
             _enrol(Path(file), url, Path(secret).read_text("utf-8").strip(), clients)

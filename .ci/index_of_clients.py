@@ -1,24 +1,29 @@
-"""Makes the comparison of real clients from their reports: index_of_clients.py OUT reports/clients
+"""Makes the comparison of real clients from their reports: index_of_clients.py OUT FOLDER [--baselines]
 
-Reads OUT/NAME/report.json of each client and writes NAME/verdicts.json and index.md: grades, causes and situations by
-client. Decides nothing. Clients that were not examined this time keep the verdicts that are published of them.
+Reads OUT/NAME/report.json of each client and writes NAME/verdicts.json and index.md into the folder: grades, causes and
+situations by client. With --baselines also NAME/baseline.yaml, which expects what was seen. Clients that were not
+examined this time keep the files that the folder has of them.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
-import sys
+import textwrap
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 from index_of_servers import compact
 
+from mfp_sim.conformance.baseline import load_baseline
 from mfp_sim.examination.situations import situations
 from mfp_sim.report.model import KINDS
+from mfp_sim.shared.catalogue.registry import requirements
 
 _WORDS = ("fail", "warn", "finding", "pass", "inconclusive", "skipped")
 _SHOWN = ("fail", "warn", "finding")
+_EXPIRES = "2027-12-31"
 _MESSAGES = "message-"
 
 Clients = dict[str, dict[str, Any]]
@@ -38,12 +43,7 @@ def _situations(client: dict[str, Any]) -> dict[str, Any]:
 
 
 def _totals(clients: Clients) -> list[str]:
-    lines = _head(
-        [
-            "",
-        ],
-        clients,
-    )
+    lines = _head([""], clients)
     lines.append(_row("version", *(client["client"] for client in clients.values())))
     lines.append(_row("at the CA", *(f"`{client['ca']}`" for client in clients.values())))
     letters = [client["grade"]["letter"] or "none" for client in clients.values()]
@@ -106,9 +106,9 @@ def _index(clients: Clients) -> str:
     lines = [
         "# Real clients, by cause and situation by situation",
         "",
-        "Made by `.ci/clients OUT --publish` from the runs; what the situations and verdicts mean is in",
-        "[Clients](../../docs/reference/clients.md), what was seen in each client's `verdicts.json`, and how each was",
-        "set up in [the README](README.md). A dot: the situation was not tried.",
+        "`.ci/clients OUT --publish` makes this page. [Clients](../../docs/reference/clients.md) explains the",
+        "situations and verdicts, each client's `verdicts.json` has what was seen, and [the README](README.md)",
+        "says how each client was set up. A dot means that the situation was not tried.",
         "",
         *_totals(clients),
         "",
@@ -130,21 +130,64 @@ def _index(clients: Clients) -> str:
 def _published(name: str, report: dict[str, Any]) -> dict[str, Any]:
     options = report["provenance"]["options"]
     version = options["client"].partition(" (")[2].removesuffix(")")
-    if not version[:1].isalpha():  # it told a number alone
+    if not version[:1].isalpha():  # only a number
         version = f"{name} {version}"
-    told = compact(report)
-    del told["printers"]
-    return {"client": version, "ca": options["CA"], **told}
+    entry = compact(report)
+    del entry["printers"]
+    return {"client": version, "ca": options["CA"], **entry}
+
+
+def _baseline(client: dict[str, Any], report: dict[str, Any], path: Path) -> str:
+    """The baseline that expects this report. Lines of the old file for verdicts by chance stay."""
+    by_chance = {line.id: line for line in load_baseline(path, _ids(report))} if path.exists() else {}
+    lines = [
+        f"# How {client['client']} deviates; verdicts.json has what was seen in each situation.",
+        f"# Examined by .ci/clients at the CA: {client['ca']}",
+        "format: 1",
+        f"server: {json.dumps(client['client'])}",
+        "expected:",
+    ]
+    for check in report["checks"]:
+        chance = by_chance.get(check["id"])
+        if chance is not None and chance.by_chance:
+            lines += _line(chance.id, chance.verdict, chance.reason, str(chance.expires), by_chance=True)
+        elif check["verdict"] in _SHOWN:
+            hung = check["because"].startswith("it did not end")
+            reason = f"{textwrap.shorten(check['title'], 90, placeholder='…')}: {check['because']}"
+            more = "; this depends on the machine" if hung else ""
+            lines += _line(check["id"], check["verdict"], reason + more, _EXPIRES, by_chance=hung)
+    return "\n".join(lines) + "\n"
+
+
+def _line(name: str, verdict: str, reason: str, expires: str, *, by_chance: bool) -> list[str]:
+    lines = [f"  - id: {name}", f"    verdict: {verdict}", f"    reason: {json.dumps(reason, ensure_ascii=False)}",
+             f"    expires: {expires}"]  # fmt: skip
+    return [*lines, "    by_chance: true"] if by_chance else lines
+
+
+def _ids(report: dict[str, Any]) -> set[str]:
+    named = {f"message-{name.lower()}" for name in requirements()}
+    return named | {check["id"] for check in report["checks"]} | {situation.id for situation in situations()}
 
 
 def main() -> None:
     """Reads the reports and writes the tables."""
-    out, published = Path(sys.argv[1]), Path(sys.argv[2])
-    for path in sorted(out.glob("*/report.json")):
+    parser = argparse.ArgumentParser()
+    parser.add_argument("out", type=Path)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--baselines", action="store_true")
+    options = parser.parse_args()
+    published: Path = options.folder
+    for path in sorted(options.out.glob("*/report.json")):
         folder = published / path.parent.name
         folder.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(_published(folder.name, json.loads(path.read_text("utf-8"))), indent=1, ensure_ascii=False)
+        report = json.loads(path.read_text("utf-8"))
+        client = _published(folder.name, report)
+        text = json.dumps(client, indent=1, ensure_ascii=False)
         (folder / "verdicts.json").write_text(text + "\n", "utf-8")
+        if options.baselines:
+            baseline = folder / "baseline.yaml"
+            baseline.write_text(_baseline(client, report, baseline), "utf-8")
     clients = {
         path.parent.name: json.loads(path.read_text("utf-8")) for path in sorted(published.glob("*/verdicts.json"))
     }

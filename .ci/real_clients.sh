@@ -56,7 +56,7 @@ each_client() {
     else
       cp -r examples/clients/jscep "$room/jscep-client"
       (cd "$room/jscep-client" && mvn -q -B -Djscep="$JSCEP_CLIENT" package dependency:copy-dependencies)
-      "$visit" jscep "sh $room/jscep-client/client" --quick
+      "$visit" jscep "sh $room/jscep-client/client"
     fi
   fi
   python pyscep "$visit" "PyScep==$PYSCEP" requests asn1crypto cryptography oscrypto csrbuilder certbuilder six

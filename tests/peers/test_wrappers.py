@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import pytest
 
 from mfp_sim.examination.engine import examine
 from mfp_sim.examination.program import client_of
-from mfp_sim.examination.reporting import report_of
-from mfp_sim.examination.situations import QUICK, Situation, situations
-
-ROOT = Path(__file__).parents[2]
+from mfp_sim.examination.situations import Situation, situations
 
 pytestmark = pytest.mark.peer
 
@@ -49,18 +43,6 @@ def test_a_real_client_is_examined_behind_its_wrapper(name: str, find_program) -
     assert found.version
     verdicts = {r.situation.id: (r.verdict.word, r.because) for r in found.results}
     assert {known: verdicts[known][0] for known in EXPECTED[name]} == EXPECTED[name], verdicts
-
-
-def test_what_is_published_of_strongswan_is_what_a_quick_run_finds(find_program) -> None:
-    find_program(*NEEDS["strongswan"])
-    published = json.loads((ROOT / "reports/clients/strongswan/verdicts.json").read_text("utf-8"))
-    chosen = [situation for situation in situations() if situation.id in QUICK]
-    found = examine(client_of("strongswan"), chosen, ca=published["ca"])
-    assert found.controlled, found.results[0].seen.output
-    report = report_of(found, command="", words="", begun="")
-    verdicts = {check.id: check.verdict for check in report.checks if "messages" not in check.tags}
-    assert set(verdicts) > set(QUICK)
-    assert verdicts == {name: published["checks"][name]["verdict"] for name in verdicts}
 
 
 def test_certmonger_enrols_at_a_ca_that_takes_a_second_for_its_certificates(find_program) -> None:
