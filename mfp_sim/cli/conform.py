@@ -99,8 +99,10 @@ def _list(options: argparse.Namespace) -> int:
         mark = "quick" if row.get("quick") else ""
         print(f"{row['section']!s:9} {row['level']!s:10} {row['state']!s:13} {mark:6} {row['id']!s:34} {row['title']}")
     proven = sum(row["state"] == "proved" for row in rows)
+    cost = sum(check.cost for check in checks)
     print(
-        f"\n{len(rows)} checks, {proven} of them proved by a fault of the mock; {len(later)} requirements are planned"
+        f"\n{len(rows)} checks, {proven} of them proved by a fault of the mock; {len(later)} requirements are planned\n"
+        f"A conforming server issues at most {cost} certificates for them; the printer models request more"
     )
     return 0 if rows else 5
 

@@ -116,6 +116,10 @@ def test_every_requirement_on_servers_is_checked_planned_or_asked() -> None:
 
 
 def test_the_list_for_machines(conform) -> None:
+    cost = sum(check.cost for check in all_checks().values())
+    assert conform("--list")[1].splitlines()[-1] == (
+        f"A conforming server issues at most {cost} certificates for them; the printer models request more"
+    )
     code, shown = conform("--list", "--json")
     rows = json.loads(shown)
     assert code == 0
