@@ -28,7 +28,8 @@ class LoadFinding(NamedTuple):
 
 def asked_of_server(result: LoadResult) -> str:
     """The load that the run was to put on the server."""
-    how = f"{result.rate:g} a second" if result.rate else f"{result.clients} clients, one enrolment after another"
+    clients = f"{result.clients} client{'s' * (result.clients != 1)}"
+    how = f"{result.rate:g} a second" if result.rate else f"{clients}, one enrolment after another"
     return f"{result.server}: {result.sent} enrolments, {how}, by {result.workers} worker{'s' * (result.workers > 1)}"
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from mfp_sim.load.job import LoadJob
-from mfp_sim.load.page import as_page
+from mfp_sim.load.page import as_page, asked_of_server
 from mfp_sim.load.result import Gathered, LoadResult
 
 JOB = LoadJob("https://127.0.0.1:1/scep", 40, 2, "load.json", "keys.pem", rate=20.0)
@@ -55,6 +55,13 @@ def test_what_has_to_be_known_stands_before_the_charts(changed: dict[str, object
     page = as_page(replace(_result(), **changed))  # type: ignore[arg-type]
     assert _headline(page)[0] == tone
     assert said in page[: page.index('id="charts"')]
+
+
+@pytest.mark.parametrize(("clients", "words"), [(1, "1 client, one enrolment"), (2, "2 clients, one enrolment")])
+def test_the_load_is_in_words(clients: int, words: str) -> None:
+    assert f"40 enrolments, {words} after another, by 2 workers" in asked_of_server(
+        replace(_result(), rate=None, clients=clients)
+    )
 
 
 def test_failures_are_no_good_news() -> None:
