@@ -30,7 +30,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     _say_everything()
     with standard_output() as output:
-        options, rest = build_parser().parse_known_args(arguments)
+        parser = build_parser()
+        if not (sys.argv[1:] if arguments is None else arguments):
+            parser.print_help(sys.stderr)
+            return 2
+        options, rest = parser.parse_known_args(arguments)
         _take(options, rest)
         code = _carried_out(options, ours=arguments is None)
         output.flush()

@@ -54,7 +54,8 @@ class Reference:
                 words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, process_group=0
             )
         except OSError as error:
-            raise UsageError(f"cannot start {self.python}: {error.strerror}") from None
+            remedy = "give the Python interpreter of an environment with the other mfp-sim, such as old/bin/python"
+            raise UsageError(f"cannot start {self.python}: {error.strerror}", remedy=remedy) from None
 
     def __call__(self, document: Document) -> Observed | None:
         """What the other version observes.

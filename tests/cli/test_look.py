@@ -446,6 +446,13 @@ def test_a_scenario_that_fails_is_not_measured(mfp_sim, failing) -> None:
     assert "0 of 1 scenarios measured" in done.out
 
 
+def test_without_a_verb_the_help_lists_them(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    told = capsys.readouterr()
+    assert not told.out
+    assert [verb.name for verb in VERBS if f"\n    {verb.name}" not in told.err] == []
+
+
 @pytest.mark.parametrize(("words", "usage", "message"), [
     (["run", "--reprot", "out"], "usage: mfp-sim run ", "unrecognized argument: --reprot (did you mean '--report'?)"),
     (["conform", "http://ca.example/scep", "--zzzz"], "usage: mfp-sim conform ", "unrecognized argument: --zzzz\n"),
