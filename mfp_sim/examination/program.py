@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from importlib import resources
 from pathlib import Path
-from typing import ClassVar, Literal, Protocol
+from typing import IO, ClassVar, Literal, Protocol
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
@@ -31,6 +31,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from mfp_sim.shared.errors import DecodeError, UsageError
 from mfp_sim.shared.scep.certificate import Certificate
 from mfp_sim.shared.simtime import SystemClock
+from mfp_sim.shared.stopping import signals_later
 
 __all__ = [
     "SHIPPED", "ClientProgram", "ClientVerb", "End", "Examined", "Person", "Task", "VerbResult", "client_of",
@@ -219,30 +220,33 @@ class ClientProgram:
         clock = SystemClock()
         begun = clock.now()
         with tempfile.TemporaryFile() as output:
+            process: subprocess.Popen[bytes] | None = None
             try:
-                process = subprocess.Popen(  # noqa: S603 - the user asks to examine this command
-                    [*self.words, verb],
-                    stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, cwd=task.folder,
-                    env={**_inherited(os.environ), **task.environment()}, start_new_session=True,
-                )  # fmt: skip
-            except OSError as error:
-                raise UsageError(
-                    f"{self.words[0]} cannot be run: {error.strerror}",
-                    remedy=_COMMAND,
-                ) from None
-            try:
+                with signals_later():
+                    process = self._started(verb, task, output)
                 _limit(process.pid)
                 code = process.wait(self.patience * task.timeout)
                 end = _CODES.get(code, End.CRASHED if code < 0 else End.BROKEN)
             except subprocess.TimeoutExpired:
                 end, code = End.HUNG, -signal.SIGKILL
             finally:
-                with contextlib.suppress(ProcessLookupError, PermissionError):
-                    os.killpg(process.pid, signal.SIGKILL)  # also a daemon that it left behind
-                process.wait()
+                if process is not None:
+                    with contextlib.suppress(ProcessLookupError, PermissionError):
+                        os.killpg(process.pid, signal.SIGKILL)  # also a daemon that it left behind
+                    process.wait()
             output.seek(max(0, output.tell() - _TEXT))
             text = output.read(_TEXT).decode("utf-8", "replace")
         return VerbResult(verb, end, code, text, (clock.now() - begun).total_seconds())
+
+    def _started(self, verb: ClientVerb, task: Task, output: IO[bytes]) -> subprocess.Popen[bytes]:
+        try:
+            return subprocess.Popen(  # noqa: S603 - the user asks to examine this command
+                [*self.words, verb],
+                stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, cwd=task.folder,
+                env={**_inherited(os.environ), **task.environment()}, start_new_session=True,
+            )  # fmt: skip
+        except OSError as error:
+            raise UsageError(f"{self.words[0]} cannot be run: {error.strerror}", remedy=_COMMAND) from None
 
 
 class Person:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-__all__ = ["ended_as_interrupted", "stop_on_signals", "wait_for"]
+__all__ = ["ended_as_interrupted", "signals_later", "stop_on_signals", "wait_for"]
 
 _LOOK_AGAIN: Final = 0.5
 """The longest time, in seconds, until a signal that did not interrupt a wait is noticed."""
@@ -55,3 +55,30 @@ def ended_as_interrupted() -> Iterator[None]:
     finally:
         for number in taken:
             signal.signal(number, before[number])
+
+
+@contextmanager
+def signals_later() -> Iterator[None]:
+    """Handle signals that arrive inside only at the end, to start a process that must not be lost.
+
+    `subprocess.Popen` waits until the program has begun. A KeyboardInterrupt in that wait would leave a process that no
+    one knows. A process that is started inside does not inherit the delay.
+    """
+    if threading.current_thread() is not threading.main_thread():  # no other thread is interrupted
+        yield
+        return
+    arrived: list[int] = []
+    numbers = [
+        number for name in ("SIGINT", "SIGTERM", "SIGHUP") if (number := getattr(signal, name, None)) is not None
+    ]
+    before = {number: signal.getsignal(number) for number in numbers}
+    held = [number for number in numbers if callable(before[number])]
+    for number in held:
+        signal.signal(number, lambda number, _: arrived.append(number))
+    try:
+        yield
+    finally:
+        for number in held:
+            signal.signal(number, before[number])
+        for number in arrived:
+            signal.raise_signal(number)

@@ -7,12 +7,14 @@ import os
 import resource
 import signal
 import ssl
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from mfp_sim.examination.program import SHIPPED, ClientProgram, End, Person, Task, client_of
 from mfp_sim.shared.errors import DecodeError, UsageError
+from mfp_sim.shared.stopping import ended_as_interrupted
 from mfp_sim.testing import Bench
 
 CA = Bench().ca.authority.issuer.certificate
@@ -42,6 +44,26 @@ def test_what_it_started_is_ended_with_it(task: Task) -> None:
     program("exec 9>lock; flock 9; sleep 600 & exit 0").run("enrol", task)
     with (task.folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # waits for whoever holds it
+
+
+def test_an_interrupt_while_a_client_starts_leaves_no_client(task: Task, monkeypatch) -> None:
+    started: list[subprocess.Popen[bytes]] = []
+
+    class Interrupted(subprocess.Popen):
+        """The signal arrives while Popen waits for the program to begin."""
+
+        def __init__(self, *arguments, **options) -> None:
+            super().__init__(*arguments, **options)
+            started.append(self)
+            signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(subprocess, "Popen", Interrupted)
+    with ended_as_interrupted(), pytest.raises(KeyboardInterrupt):
+        program("exec sleep 600").run("enrol", task)
+    (client,) = started
+    ended = client.poll()
+    client.kill()
+    assert ended == -signal.SIGKILL
 
 
 def test_it_is_told_by_its_environment_and_its_verb_and_no_proxy(task: Task, monkeypatch) -> None:
