@@ -197,6 +197,13 @@ def _polling_auto(draw: Draw) -> list[Document]:
     return [{"auto_request": settings}, {"advance": draw.one_of(("1m", "2m", "5m"))}]
 
 
+def _while_it_waits(draw: Draw) -> list[Document]:
+    """Something happens between the polls of a deferred request."""
+    deferred = {"when": {"type": "PKCSReq"}, "then": "pending", "times": 1, "optional": True}
+    return [{"ca_script": [deferred, *script_of(draw, 1)]}, *_polling_auto(draw)[:1], {"advance": "10s"},
+            *draw.weighted(_INTERRUPTIONS)(draw), {"advance": draw.one_of(("1m", "5m"))}]  # fmt: skip
+
+
 def _outage(draw: Draw) -> list[Document]:
     steps: list[Document] = [{"network": draw.one_of(_NETWORK)}]
     return steps if draw.chance(40) else [*steps, {"advance": _span(draw)}, {"network": "up"}]
@@ -278,6 +285,7 @@ _ORDINARY: Mapping[Callable[[Draw], list[Document]], int] = {
     _armed_then: 8,
     _polling_auto: 4,
     _interrupted: 12,
+    _while_it_waits: 6,
     _auto: 14,
     lambda draw: [{"advance": _span(draw)}]: 14,
     _power: 9,

@@ -12,7 +12,7 @@ __all__ = ["Document", "Draw"]
 Document = dict[str, Any]
 """A scenario as plain values."""
 T = TypeVar("T")
-_TEXTS = ("", "x", "Ørsted & Søn", "x" * 300)
+_TEXTS = ("", "x", "Ørsted & Søn", "x" * 600)
 _SPANS = ("0s", "1s", "10m", "1d", "400d")
 _NUMBERS = (0, 1, 2, 200, 503)
 
