@@ -33,7 +33,7 @@ from mfp_sim.shared.errors import UsageError
 from mfp_sim.shared.reaching import Reach, reach_of
 from mfp_sim.shared.scep.url import Url
 from mfp_sim.shared.secret_options import secret_of
-from mfp_sim.shared.stopping import ended_as_interrupted
+from mfp_sim.shared.stopping import ended_as_interrupted, signals_later
 from mfp_sim.transport.connecting import tls_context
 
 __all__ = ["load"]
@@ -176,14 +176,17 @@ def _locust(
     if (challenge := secret_of(options, "challenge")) is not None:
         environment[jobs.CHALLENGE] = challenge
     with (folder / "said").open("w+b") as said:
-        process = subprocess.Popen(words, stdout=said, stderr=said, env=environment, cwd=folder)  # noqa: S603 - our own
+        process: subprocess.Popen[bytes] | None = None
         try:
+            with signals_later():
+                process = subprocess.Popen(words, stdout=said, stderr=said, env=environment, cwd=folder)  # noqa: S603 - our own
             _wait(process, job, folder, progress)
         except BaseException:
-            process.terminate()
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(10)
-            process.kill()
+            if process is not None:
+                process.terminate()
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(10)
+                process.kill()
             raise
         return process.returncode, _text(said)
 

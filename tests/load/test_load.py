@@ -15,6 +15,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from tls_hosts import tls_host
 
+from mfp_sim.cli.main import main
 from mfp_sim.shared.simtime import Entropy, PooledKeys, SystemClock
 from mfp_sim.testing.bench import Bench
 from mock_scep_server.server import ServerHost
@@ -134,6 +135,27 @@ def test_a_run_that_is_ended_leaves_no_process_and_no_file(tmp_path: Path, keys:
             while connection.recv(65536):  # up to the end of whoever made it
                 pass
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interrupt_while_locust_starts_leaves_no_process(
+    keys: Path, monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    started: list[subprocess.Popen[bytes]] = []
+
+    class Interrupted(subprocess.Popen):
+        """The signal arrives while Popen waits for the program to begin."""
+
+        def __init__(self, *words, **more) -> None:
+            super().__init__(*words, **more)
+            started.append(self)
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(subprocess, "Popen", Interrupted)
+    assert main(["load", url, "--challenge", CHALLENGE, "--keys", str(keys), "--certificates", "3"]) == 130
+    (locust,) = started
+    ended = locust.poll()
+    locust.kill()
+    assert ended is not None
 
 
 def test_a_worker_that_fails_begins_once(tmp_path: Path, url: str, keys: Path) -> None:
