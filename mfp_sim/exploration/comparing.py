@@ -60,8 +60,12 @@ def _looked_at(document: Document) -> Document:
 
 
 def _on_disk(scenario: Scenario) -> CaseOutcome:
-    with kept() as files:
-        return carried_out(scenario, kept=files)
+    try:
+        with kept() as files:
+            return carried_out(scenario, kept=files)
+    except Exception as error:  # noqa: BLE001 - a bug in the product is what is searched for
+        text = f"{type(error).__name__}: {error}"
+        return CaseOutcome((Violation(ON_DISK, text, len(scenario.steps)),), frozenset(), frozenset(), (), 0, {})
 
 
 COMPARISONS: Mapping[str, Comparison] = {
