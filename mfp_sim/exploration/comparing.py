@@ -6,13 +6,14 @@ Each runs a case in another way, or another document of it. The trace must be th
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from mfp_sim.events import StepBegun
 from mfp_sim.exploration.drawing import scenario_of
 from mfp_sim.exploration.draws import Document
-from mfp_sim.exploration.kept import kept
+from mfp_sim.exploration.kept import PREFIX, kept
 from mfp_sim.exploration.running import ON_DISK, CaseOutcome, carried_out
 from mfp_sim.run_trace import TraceEvent, compare
 from mfp_sim.scenario.always.watching import Violation
@@ -68,6 +69,8 @@ def _on_disk(scenario: Scenario) -> CaseOutcome:
         return CaseOutcome((Violation(ON_DISK, text, len(scenario.steps)),), frozenset(), frozenset(), (), 0, {})
 
 
+_PLACE = re.compile(rf"\S*{PREFIX}\w+")
+"""The directory of a run, which has another name each time: a failure is known by its text."""
 COMPARISONS: Mapping[str, Comparison] = {
     "repeatable": Comparison("The same case gives the same trace again."),
     "time-is-continuous": Comparison("Time that passes in two parts gives the same trace.", _divided),
@@ -88,7 +91,7 @@ def compared(document: Document, outcome: CaseOutcome, names: Iterable[str]) -> 
         scenario = scenario_of(comparison.other(document))
         assert scenario is not None, f"the loader refuses the other document of {name}"
         other = comparison.run(scenario)
-        differences = [violation.text for violation in other.violations]
+        differences = [_PLACE.sub("a directory", violation.text) for violation in other.violations]
         differences += compare(_without_steps(outcome.events), _without_steps(other.events))
         if differences:
             found.append(Violation(name, differences[0][:500], len(document["steps"])))

@@ -18,7 +18,9 @@ from mock_scep_server.service import ScepService, make_service
 from mock_scep_server.store import SqliteStore
 from mock_scep_server.vault import Vault
 
-__all__ = ["KeptRun", "kept"]
+__all__ = ["PREFIX", "KeptRun", "kept"]
+
+PREFIX = "mfp-sim-explore-"
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class KeptRun:
 @contextlib.contextmanager
 def kept() -> Iterator[KeptRun]:
     """Files for one run, which are deleted afterwards."""
-    with tempfile.TemporaryDirectory(prefix="mfp-sim-explore-") as name:
+    with tempfile.TemporaryDirectory(prefix=PREFIX) as name:
         place = Path(name)
         with directories(place, fresh=True) as storages, contextlib.closing(SqliteStore(place / "ca")) as store:
             yield KeptRun(storages, Vault(store))

@@ -216,11 +216,13 @@ class Search:
         if rule == SAME:
             other = self._other or _reference(self._python or "")
         with one_freeze():
-            document, violation = shrunk(
+            smaller = shrunk(
                 found.document,
                 reason_of(found.violation),
                 lambda smaller: _outcome(smaller, COMPARISONS.keys() & {rule}, other),
             )
+            once = replace(found.violation, text=f"{found.violation.text} (it failed once, and not again)")
+            document, violation = smaller or (found.document, once)
             expected: Document = {"always": [rule] if rule in ALWAYS else "all"}
             outcome = _outcome(document, (), None)
             assert outcome is not None

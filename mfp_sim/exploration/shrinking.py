@@ -49,8 +49,11 @@ def reason_of(violation: Violation) -> FailureReason:
 
 def shrunk(
     document: Document, reason: FailureReason, run: Callable[[Document], CaseOutcome | None] | None = None
-) -> tuple[Document, Violation]:
-    """The smallest case found that fails for ``reason``, and how it fails. ``run`` runs a document."""
+) -> tuple[Document, Violation] | None:
+    """The smallest case found that fails for ``reason``, and how it fails. ``run`` runs a document.
+
+    None if the document itself does not fail for it when it is run once more.
+    """
     shrinker = _Shrinker(reason, run or _run)
     return shrinker.smallest(document)
 
@@ -72,9 +75,10 @@ class _Shrinker:
         self._left = _MOST_RUNS
         self._missing = 0
 
-    def smallest(self, document: Document) -> tuple[Document, Violation]:
+    def smallest(self, document: Document) -> tuple[Document, Violation] | None:
         best = self._failing(copy.deepcopy(document))
-        assert best is not None, "the case does not fail for this reason"
+        if best is None:
+            return None
         document, violation = best
         passes = (self._one_printer, self._fewer_steps, self._fewer_parts, self._simpler_values)
         changed = True
