@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, Protocol
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
@@ -54,17 +54,32 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True)
-class ClientPolicy:
-    """What the client accepts and does where the RFC leaves it open.
+class Policy(Protocol):
+    """What the client accepts and does where the RFC leaves it open. It reads each value when it needs it.
 
-    ``weak``: 3DES and SHA-1; ``read_single_des``: in replies (A-27); ``resend``: after a lost reply (A-34);
+    ``weak_algorithms``: 3DES and SHA-1; ``read_single_des``: in replies (A-27); ``resend``: after a lost reply (A-34);
     ``not_yet_valid``: a certificate whose validity has not begun (A-39); ``changed_ca``: whether GetCACert is asked
     once more after badMessageCheck or an unknown signer, since the RA may have changed (A-40).
     """
 
+    @property
+    def read_single_des(self) -> bool: ...
+    @property
+    def weak_algorithms(self) -> Literal["use", "refuse"]: ...
+    @property
+    def resend(self) -> Literal["same", "CertPoll", "new-transaction"]: ...
+    @property
+    def not_yet_valid(self) -> Literal["refuse", "register"]: ...
+    @property
+    def changed_ca(self) -> Literal["keep", "refetch"]: ...
+
+
+@dataclass(frozen=True)
+class ClientPolicy:
+    """A `Policy` by itself, with the defaults of the printer."""
+
     read_single_des: bool = False
-    weak: Literal["use", "refuse"] = "use"
+    weak_algorithms: Literal["use", "refuse"] = "use"
     resend: Literal["same", "CertPoll", "new-transaction"] = "same"
     not_yet_valid: Literal["refuse", "register"] = "refuse"
     changed_ca: Literal["keep", "refetch"] = "keep"
@@ -176,9 +191,7 @@ class ClientTransaction:
     inquiry.
     """
 
-    def __init__(
-        self, enrolment: Enrolment, *, target: str, policy: ClientPolicy, entropy: Entropy, clock: Clock
-    ) -> None:
+    def __init__(self, enrolment: Enrolment, *, target: str, policy: Policy, entropy: Entropy, clock: Clock) -> None:
         self.enrolment, self.policy = enrolment, policy
         self._target, self._entropy, self._clock = target, entropy, clock
         self.stage = Stage()
@@ -247,7 +260,7 @@ class ClientTransaction:
     def _message(self) -> bytes:
         enrolment, recipient = self.enrolment, self.recipient()
         (digest, cipher), (certificate, key) = self.algorithms, self._signer()
-        if self.policy.weak == "refuse" and (digest == "sha1" or cipher == "des-ede3-cbc"):
+        if (digest == "sha1" or cipher == "des-ede3-cbc") and self.policy.weak_algorithms == "refuse":
             raise AlgorithmRefused("GetCACaps", 0, "SHA-2 and AES", f"{digest} and {cipher}")
         self._nonce = self._entropy.octets(16)
         poll = self.state is State.POLL
@@ -287,8 +300,7 @@ class ClientTransaction:
     def received(self, reply: HttpReply) -> Outcome | None:
         """Process the reply to the last request."""
         outcome = self._TABLE[self.state](self, reply)
-        refetches = self.policy.changed_ca == "refetch" and not self._refetched
-        if refetches and outcome is not None and _speaks_of_another_ca(outcome):
+        if _speaks_of_another_ca(outcome) and not self._refetched and self.policy.changed_ca == "refetch":
             self._refetched = True
             return self._move("changed-ca", outcome)
         return self._move(_RESULTS[type(outcome)], outcome)
@@ -372,7 +384,7 @@ class ClientTransaction:
             return BadReply("unknown-signer", "the CertRep's signer is not among the certificates of GetCACert")
         if message.digest == "md5":
             return BadReply("refused-algorithm", "the CertRep is signed with md5, which is refused")
-        if self.policy.weak == "refuse" and message.digest == "sha1":
+        if message.digest == "sha1" and self.policy.weak_algorithms == "refuse":
             return BadReply("refused-algorithm", "the CertRep is signed with sha1, which is refused")
         try:
             message.verify(signer)
@@ -393,7 +405,7 @@ class ClientTransaction:
             return Failed(message.fail_info, message.fail_info_text)
         if message.pki_status != PkiStatus.SUCCESS:
             return BadReply("undefined-status", f"pkiStatus is {message.pki_status}")
-        weak = {"des-ede3-cbc"} if self.policy.weak == "refuse" else set()
+        weak = {"des-ede3-cbc"} if self.policy.weak_algorithms == "refuse" else set()
         refused = frozenset(weak if self.policy.read_single_des else {*weak, "des-cbc"})
         recipient, key = self._signer()
         data = messages.open_envelope(message, key, recipient, refuse=refused)
@@ -462,7 +474,7 @@ def _instead_of_a_message(octets: bytes) -> str | None:
     return "PEM text" if start.startswith(b"-----begin") else None
 
 
-def _speaks_of_another_ca(outcome: Outcome) -> bool:
+def _speaks_of_another_ca(outcome: Outcome | None) -> bool:
     if isinstance(outcome, BadReply):
         return outcome.reason == "unknown-signer"
     return isinstance(outcome, Failed) and outcome.fail_info == FailInfo.BAD_MESSAGE_CHECK

@@ -1,4 +1,4 @@
-"""Other readings and values of a model's assumptions, and which of its values a run reads.
+"""Other readings and values of a model's assumptions.
 
 Owns the table of values to try, and chooses the flips for one model. It runs no scenarios.
 """
@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from mfp_sim.device.printer_profile import READINGS, Profile, with_reading
 from mfp_sim.shared.errors import UsageError
 
-__all__ = ["MEASURABLE", "OTHER_VALUES", "Flip", "flips_of", "noting"]
+__all__ = ["MEASURABLE", "OTHER_VALUES", "Flip", "flips_of"]
 
 # assumption: {value of the model: other values}. Only the ends of ranges move: no scenario tests the inside.
 OTHER_VALUES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
@@ -36,8 +36,6 @@ OTHER_VALUES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 
 MEASURABLE = frozenset({*READINGS, *OTHER_VALUES})
 """The assumptions that have another reading, or another value for a part of them."""
-
-_FIELDS = frozenset(field.name for field in fields(Profile))
 
 
 @dataclass(frozen=True)
@@ -96,23 +94,3 @@ def _flipped(model: Profile, flip: Flip) -> Profile | None:
         return with_reading(model, *flip.text.split("=", 1))
     except UsageError:
         return None
-
-
-class _Noting(Profile):
-    """A model that records which of its values are read."""
-
-    _read: set[str]
-
-    def __getattribute__(self, name: str) -> object:
-        if name in _FIELDS:
-            object.__getattribute__(self, "_read").add(name)
-        return object.__getattribute__(self, name)
-
-
-def noting(profile: Profile, read: set[str]) -> Profile:
-    """The same model, which adds the name of each value to ``read`` when the value is read."""
-    copy = object.__new__(_Noting)
-    for name in _FIELDS:
-        object.__setattr__(copy, name, getattr(profile, name))
-    object.__setattr__(copy, "_read", read)
-    return copy

@@ -15,7 +15,6 @@ from urllib.parse import urljoin
 
 from mfp_sim.client.exchange import (
     BadReply,
-    ClientPolicy,
     ClientTransaction,
     Enrolment,
     Failed,
@@ -286,17 +285,11 @@ class CertificateRequest:
         return Predecessor(old.certificate, load_private(old.private))
 
     def _begin(self, enrolment: Enrolment) -> ClientTransaction:
-        profile, self._material = self._around.profile, Material.of(enrolment)
+        self._material = Material.of(enrolment)
         self._transaction = ClientTransaction(
             enrolment,
             target=self._communication.target,
-            policy=ClientPolicy(
-                read_single_des=profile.read_single_des,
-                weak=profile.weak_algorithms,
-                resend=profile.resend,
-                not_yet_valid=profile.not_yet_valid,
-                changed_ca=profile.changed_ca,
-            ),
+            policy=self._around.profile,
             entropy=self._entropy,
             clock=self._around.clock,
         )

@@ -13,7 +13,6 @@ from zoneinfo import ZoneInfo
 from mfp_sim.device.power import PowerPoints
 from mfp_sim.device.printer import Listeners, Outside, Printer
 from mfp_sim.device.printer_profile import Profile, find_profile, with_reading
-from mfp_sim.device.readings import noting
 from mfp_sim.device.storage import DirectoryStorage, MemoryStorage, Storage
 from mfp_sim.events import Event, MockRequest
 from mfp_sim.run_trace import Recorder
@@ -22,6 +21,7 @@ from mfp_sim.scenario.always.watching import Watch
 from mfp_sim.scenario.premises import Failure, Premise
 from mfp_sim.scenario.setting import PrinterSetup, Setting
 from mfp_sim.shared.errors import BoundExceeded, KeyGenerationFailed, Refused, UsageError
+from mfp_sim.shared.noting import noting
 from mfp_sim.shared.reaching import DIRECTLY, Reach
 from mfp_sim.shared.redaction import Redactor
 from mfp_sim.shared.scep.url import Url

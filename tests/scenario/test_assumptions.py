@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mfp_sim.device.printer_profile import READINGS, profile_named, values_of, with_reading
-from mfp_sim.device.readings import MEASURABLE, OTHER_VALUES, flips_of, noting
+from mfp_sim.device.readings import MEASURABLE, OTHER_VALUES, flips_of
 from mfp_sim.scenario.collection import bundled_directory, select
 from mfp_sim.scenario.examined import FILE, basis_of, changing, nearest, read_file, write_file
 from mfp_sim.scenario.examining import examine, mistakes_of, tried
@@ -21,6 +21,7 @@ from mfp_sim.scenario.runner import run
 from mfp_sim.shared.catalogue.registry import assumptions
 from mfp_sim.shared.documents import load, load_text
 from mfp_sim.shared.errors import UsageError
+from mfp_sim.shared.noting import noting
 
 REMEDY = "mfp-sim check --assumptions --write FILE measures it, and scenarios for all"
 WITHOUT_SCENARIO = {

@@ -420,7 +420,7 @@ def test_a_signature_that_is_broken_or_anothers_counts_for_every_status(parties,
     [("use", "sha1", False), ("refuse", "sha1", True), ("refuse", "sha256", False), ("use", "sha512", False)],
 )
 def test_weak_signatures_are_refused_by_the_policy(parties, weak, digest: str, refused: bool) -> None:
-    here = parties(policy=ClientPolicy(weak=weak))
+    here = parties(policy=ClientPolicy(weak_algorithms=weak))
     outcome = here.transaction.received(_signed(here, digest=digest))
     words = BadReply("refused-algorithm", "the CertRep is signed with sha1, which is refused")
     assert outcome == (words if refused else Pending())
@@ -443,7 +443,7 @@ def test_md5_is_refused_always(parties) -> None:
 )
 def test_weak_algorithms_are_not_sent_where_the_policy_refuses_them(parties, caps, refused: str | None) -> None:
     for weak in ("use", "refuse"):
-        here = parties(policy=ClientPolicy(weak=weak))
+        here = parties(policy=ClientPolicy(weak_algorithms=weak))
         here.up_to(State.SUBMIT)
         here.transaction.capabilities = replace(here.transaction.capabilities, keywords=caps)
         if refused is None or weak == "use":
@@ -492,13 +492,13 @@ def test_what_get_ca_cert_gives_is_looked_at(parties) -> None:
     ("cipher", "policy", "refused"),
     [
         ("des-cbc", ClientPolicy(), "des-cbc"),
-        ("des-cbc", ClientPolicy(weak="refuse"), "des-cbc"),
+        ("des-cbc", ClientPolicy(weak_algorithms="refuse"), "des-cbc"),
         ("des-cbc", ClientPolicy(read_single_des=True), None),
-        ("des-cbc", ClientPolicy(read_single_des=True, weak="refuse"), None),
+        ("des-cbc", ClientPolicy(read_single_des=True, weak_algorithms="refuse"), None),
         ("des-ede3-cbc", ClientPolicy(), None),
-        ("des-ede3-cbc", ClientPolicy(read_single_des=True, weak="refuse"), "des-ede3-cbc"),
-        ("des-ede3-cbc", ClientPolicy(weak="refuse"), "des-ede3-cbc"),
-        ("aes-256-cbc", ClientPolicy(weak="refuse"), None),
+        ("des-ede3-cbc", ClientPolicy(read_single_des=True, weak_algorithms="refuse"), "des-ede3-cbc"),
+        ("des-ede3-cbc", ClientPolicy(weak_algorithms="refuse"), "des-ede3-cbc"),
+        ("aes-256-cbc", ClientPolicy(weak_algorithms="refuse"), None),
     ],
 )
 def test_which_ciphers_of_a_reply_are_taken(parties, cipher: str, policy: ClientPolicy, refused: str | None) -> None:
