@@ -117,6 +117,11 @@ class WatchedStorage:
         """The state of the last completed commit."""
         return self._kept
 
+    @property
+    def possible(self) -> tuple[Stored | None, ...]:
+        """The states that the next start may load: after a power failure in a commit, the old one or the new one."""
+        return self._kept, self._kept if self._tried is None else self._tried
+
     def read_again(self) -> Stored | None:
         """The state as the next start would load it."""
         return self._inner.load()
@@ -133,7 +138,7 @@ class WatchedStorage:
     def load(self) -> Stored | None:
         """See `Storage.load`."""
         found = self._inner.load()
-        if found not in (self._kept, self._tried):
+        if found not in self.possible:
             self.broken.append("the loaded state is neither the old state nor the new one")
         self._kept, self._tried = found, None
         return found

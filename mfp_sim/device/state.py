@@ -170,8 +170,11 @@ class DeviceState:
             found = read_json(cls, {name: value for name, value in stored.items() if name != _FOLD}, "")
         except DocumentError as error:
             raise unusable(error.problems[0].file.removeprefix(".") or type(error).__name__) from None
+        fold = stored.get(_FOLD, 0)
+        if not isinstance(fold, int) or fold not in (0, 1):
+            raise unusable(_FOLD)
         if found.planned is not None:
-            found.planned = found.planned.replace(fold=int(stored.get(_FOLD) == 1))
+            found.planned = found.planned.replace(fold=fold)
         return found
 
 

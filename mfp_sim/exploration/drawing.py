@@ -1,4 +1,4 @@
-"""Draws cases: scenarios as plain documents, from a seed. A case may also be a parent's document with a few changes.
+"""Draws cases: scenarios as plain documents, from a seed.
 
 Owns what can be drawn, and how likely it is. It runs nothing. The loader decides whether a document is a scenario: a
 drawn part that it refuses is drawn again.
@@ -6,7 +6,6 @@ drawn part that it refuses is drawn again.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -15,6 +14,7 @@ from mfp_sim.device.power import NAMES as POWER_POINTS
 from mfp_sim.device.printer import SCREENS
 from mfp_sim.device.printer_profile import PROFILES as PRINTERS
 from mfp_sim.device.printer_profile import READINGS
+from mfp_sim.device.readings import OTHER_VALUES
 from mfp_sim.exploration.drawing_ca import CHALLENGE, ca_of, script_of
 from mfp_sim.exploration.draws import Document, Draw
 from mfp_sim.scenario.loader import read_document
@@ -23,7 +23,7 @@ from mfp_sim.shared.documents import load_text, plain
 from mfp_sim.shared.errors import DocumentError
 from mfp_sim.shared.simtime import Entropy
 
-__all__ = ["Space", "changed", "drawn", "scenario_of"]
+__all__ = ["MODEL_VALUES", "Space", "clock_of", "drawn", "printer_of", "scenario_of", "serials_of", "steps_of", "whole"]
 
 T = TypeVar("T")
 WRONG_CHALLENGE, BUNDLE_PASSWORD = "not-the-s3cret", "drawn-b4ndle"
@@ -96,6 +96,11 @@ def _key(draw: Draw) -> Document:
     if draw.chance(5):
         key |= draw.one_of(_ODD_KEYS)
     return key
+
+
+def clock_of(draw: Draw) -> str:
+    """The time at which a case begins."""
+    return draw.weighted(_CLOCKS)
 
 
 def _span(draw: Draw) -> str:
@@ -311,7 +316,7 @@ _OF_A_PRINTER = (*_PLAIN, "power_off", "power_on", "power_cut", "printer_clock",
                  "import_bundle")  # fmt: skip
 
 
-def _steps(draw: Draw, serials: Sequence[str], space: Space) -> list[Document]:
+def steps_of(draw: Draw, serials: Sequence[str], space: Space) -> list[Document]:
     """One to four steps that belong together."""
     found = draw.weighted(_ORDINARY)(draw)
     serial = draw.one_of(serials)
@@ -357,7 +362,16 @@ def _communication(draw: Draw) -> Document:
 # --- printers ---------------------------------------------------------------------------------------------
 
 
-def _printer(draw: Draw, space: Space) -> Document:
+MODEL_VALUES: Mapping[str, Sequence[object]] = {
+    **{name: tuple(readings.values()) for name, readings in READINGS.values()},
+    **{name: [plain(load_text(text, name)) for text in texts]
+       for values in OTHER_VALUES.values() for name, texts in values.items()},
+}  # fmt: skip
+"""The values of a model that the manual does not state, with what they may be."""
+
+
+def printer_of(draw: Draw, space: Space) -> Document:
+    """The `printer:` section of a case."""
     printer: Document = {"serial": _SERIALS[0], "functions": ["TLS", "IPSec"], "policies": ["hq", "branch"],
                          "communication": _communication(draw)}  # fmt: skip
     models = space.models or ("canon-ir-adv-dx",) * 6 + tuple(PRINTERS)
@@ -373,9 +387,9 @@ def _printer(draw: Draw, space: Space) -> Document:
     if draw.chance(15):
         settings["renewal_message"] = "RenewalReq"
     percent = draw.weighted({8: 6, 40: 1})
-    for name, readings in READINGS.values():
+    for name, values in MODEL_VALUES.items():
         if draw.chance(percent):
-            settings[name] = plain(load_text(str(draw.one_of(tuple(readings))), "reading"))
+            settings[name] = draw.one_of(values)
     if settings:
         printer["settings"] = settings
     return printer
@@ -393,11 +407,12 @@ def scenario_of(document: Document, name: str = "explored") -> Scenario | None:
     return scenario
 
 
-def _serials(document: Document) -> list[str]:
+def serials_of(document: Document) -> list[str]:
+    """The serial numbers of the printers of a case."""
     return [_SERIALS[0], *(str(other["serial"]) for other in document.get("printers", ()))]
 
 
-def _whole(document: Document) -> Document:
+def whole(document: Document) -> Document:
     """The document with the expectation, at its end only, that every rule held."""
     steps = [step for step in document["steps"] if "expect" not in step]
     return {**document, "steps": [*steps, {"expect": {"always": "all"}}]}
@@ -411,8 +426,8 @@ def drawn(entropy: Entropy, space: Space) -> Document:
             "format": 1,
             "name": "explored",
             "why": "Drawn by mfp-sim explore.",
-            "clock": draw.weighted(_CLOCKS),
-            "printer": _printer(draw, space),
+            "clock": clock_of(draw),
+            "printer": printer_of(draw, space),
         }
         more = draw.weighted({0: 6, 1: 3, 2: 1})
         others = [{"serial": serial, "ip": f"192.0.2.{11 + n}"} for n, serial in enumerate(_SERIALS[1:][:more])]
@@ -422,66 +437,9 @@ def drawn(entropy: Entropy, space: Space) -> Document:
             document["printers"] = others[: space.printers - 1]
         if ca := ca_of(draw):
             document["ca"] = ca
-        serials = _serials(document)
-        document["steps"] = [step for _ in range(draw.number(2, 7)) for step in _steps(draw, serials, space)]
-        document = _whole(document)
+        serials = serials_of(document)
+        document["steps"] = [step for _ in range(draw.number(2, 7)) for step in steps_of(draw, serials, space)]
+        document = whole(document)
         if scenario_of(document) is not None:
             return document
     raise AssertionError("nothing that the loader accepts was drawn")
-
-
-def _insert(draw: Draw, document: Document, space: Space) -> None:
-    steps = document["steps"]
-    place = draw.number(0, len(steps) - 1)
-    steps[place:place] = _steps(draw, _serials(document), space)
-
-
-def _remove(draw: Draw, document: Document, _: Space) -> None:
-    steps = document["steps"]
-    if len(steps) > 2:
-        del steps[draw.number(0, len(steps) - 2)]
-
-
-def _repeat(draw: Draw, document: Document, _: Space) -> None:
-    steps = document["steps"]
-    place = draw.number(0, len(steps) - 2)
-    count = draw.number(1, 3)
-    steps[place:place] = copy.deepcopy(steps[place : min(place + count, len(steps) - 1)])
-
-
-def _append(draw: Draw, document: Document, space: Space) -> None:
-    document["steps"][-1:-1] = _steps(draw, _serials(document), space)
-
-
-def _other_ca(draw: Draw, document: Document, _: Space) -> None:
-    document["ca"] = ca_of(draw)
-
-
-def _other_rules(draw: Draw, document: Document, _: Space) -> None:
-    document.setdefault("ca", {})["script"] = script_of(draw, 3)
-
-
-def _other_printer(draw: Draw, document: Document, space: Space) -> None:
-    document["printer"] = _printer(draw, space)
-
-
-def _other_clock(draw: Draw, document: Document, _: Space) -> None:
-    document["clock"] = draw.weighted(_CLOCKS)
-
-
-_CHANGES: Mapping[Callable[[Draw, Document, Space], None], int] = {
-    _insert: 6, _append: 5, _remove: 3, _repeat: 3, _other_ca: 1, _other_rules: 3, _other_printer: 1, _other_clock: 1,
-}  # fmt: skip
-
-
-def changed(document: Document, entropy: Entropy, space: Space) -> Document:
-    """A case that differs from a parent in one to three places."""
-    for attempt in range(_TRIES):
-        draw = Draw(entropy.fork(f"change/{attempt}"))
-        child = copy.deepcopy(document)
-        for _ in range(draw.number(1, 3)):
-            draw.weighted(_CHANGES)(draw, child, space)
-        child = _whole(child)
-        if len(child["steps"]) <= 40 and scenario_of(child) is not None:
-            return child
-    return drawn(entropy, space)

@@ -6,12 +6,15 @@ Nothing that a run shows may depend on that, and what is read back has to be wha
 from __future__ import annotations
 
 import contextlib
+import sqlite3
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mfp_sim.exploration.damage import accepted_in_rows, accepted_in_state
+from mfp_sim.exploration.draws import Draw
 from mfp_sim.scenario.world import Storages, World, directories
 from mfp_sim.shared.simtime import Entropy, GeneratedKeys
 from mock_scep_server.service import ScepService, make_service
@@ -21,21 +24,39 @@ from mock_scep_server.vault import Vault
 __all__ = ["PREFIX", "KeptRun", "kept"]
 
 PREFIX = "mfp-sim-explore-"
+_FILES = ("printer.json", "printer.json.new", "printer.lock")
+"""The files in the directory of a printer; the second one exists after a power failure."""
+_DAMAGES = 4
+"""The number of rows of a CA that are damaged, one after the other."""
+_COMPARED = ("script", "rules")
+"""The books that the next process compares with its script, and ignores if they differ."""
 
 
 @dataclass(frozen=True)
 class KeptRun:
-    """Where a run keeps everything: the storages of its printers, and the vault of its CA."""
+    """Where a run keeps everything: a directory with the storages of its printers and the vault of its CA.
 
+    ``damaging``: at the end, what is kept is damaged instead of compared.
+    """
+
+    place: Path
     storages: Storages
     vault: Vault
+    damaging: bool
 
-    def differences(self, world: World) -> Iterator[str]:
+    def wrong(self, world: World) -> Iterator[str]:
+        """What is wrong with the files at the end of a run, one sentence each."""
+        return self._accepted_damage(world) if self.damaging else self._differences(world)
+
+    def _differences(self, world: World) -> Iterator[str]:
         """What is read back at the end of a run and is not what the run knows, one sentence each."""
         assert world.watch is not None
         for serial, storage in world.watch.course.storages.items():
-            if storage.read_again() != storage.kept:
+            if storage.read_again() not in storage.possible:
                 yield f"{serial}: the state that is read from its directory is not the one that was stored"
+        for file in sorted(self.place.glob("printer-*/*")):
+            if file.name not in _FILES:
+                yield f"{file.name} is not a file of a printer"
         if world.ca is None:
             return
         world.ca.store.commit()
@@ -46,6 +67,20 @@ class KeptRun:
             if again[name] != value:
                 yield f"the CA's {name}, read from its file: {again[name]!r} instead of {value!r}"[:600]
 
+    def _accepted_damage(self, world: World) -> Iterator[str]:
+        """Each damage of a stored value that is not refused when it is read again, one sentence each."""
+        assert world.watch is not None
+        draw = Draw(Entropy(0).fork(world.setting.digest))
+        for storage in world.watch.course.storages.values():
+            if (state := storage.read_again()) is not None:
+                yield from accepted_in_state(state, draw)
+        if world.ca is None:
+            return
+        world.ca.store.commit()
+        with contextlib.closing(sqlite3.connect(self.place / "ca" / SqliteStore.NAME, isolation_level=None)) as base:
+            for _ in range(_DAMAGES):
+                yield from accepted_in_rows(base, lambda: self._reopened(world), draw, _COMPARED)
+
     def _reopened(self, world: World) -> ScepService:
         """The CA as its next process would know it."""
         return make_service(
@@ -55,12 +90,12 @@ class KeptRun:
 
 
 @contextlib.contextmanager
-def kept() -> Iterator[KeptRun]:
+def kept(*, damaging: bool = False) -> Iterator[KeptRun]:
     """Files for one run, which are deleted afterwards."""
     with tempfile.TemporaryDirectory(prefix=PREFIX) as name:
         place = Path(name)
         with directories(place, fresh=True) as storages, contextlib.closing(SqliteStore(place / "ca")) as store:
-            yield KeptRun(storages, Vault(store))
+            yield KeptRun(place, storages, Vault(store), damaging)
 
 
 def _rules(script: Sequence[Mapping[str, object]]) -> list[dict[str, object]]:

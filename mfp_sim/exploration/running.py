@@ -9,7 +9,7 @@ import contextlib
 import signal
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import FrameType
 from typing import Any
 
@@ -22,6 +22,7 @@ from mfp_sim.events import (
     PowerFailed,
     StatusRowAdded,
 )
+from mfp_sim.exploration.changing import ModelValue
 from mfp_sim.exploration.kept import KeptRun
 from mfp_sim.exploration.sometimes import SOMETIMES
 from mfp_sim.run_trace import TraceEvent
@@ -33,19 +34,21 @@ from mfp_sim.scenario.premises import broken_premises, premises_of
 from mfp_sim.scenario.runner import carry_out, frozen
 from mfp_sim.scenario.world import World, build
 from mfp_sim.shared.errors import MfpSimError
+from mfp_sim.shared.noting import noting
 
 __all__ = ["NO_CRASH", "ON_DISK", "CaseOutcome", "carried_out", "observed"]
 
 NO_CRASH, ON_DISK = "no-crash", "kept-on-disk"
-"""The rule that no step ends in an internal error, and that every case ends."""
+"""The rules that no step ends in an internal error and every case ends, and about what is kept in files."""
 
 
 @dataclass(frozen=True)
 class CaseOutcome:
     """The result of one case. ``reached`` are the *sometimes* properties that came true; ``features`` are abstract
     states and edges of the run; ``missing`` counts the premises that did not come true; ``seen`` is what the run shows
-    from outside; ``refused`` gives the reason of each step, by its number, that the printer refused. ``endless``: the
-    case used all its CPU time, and what it reached is not known."""
+    from outside; ``refused`` gives the reason of each step, by its number, that the printer refused; ``read`` are the
+    values of the models of printers and CA that the run read. ``endless``: the case used all its CPU time, and what it
+    reached is not known."""
 
     violations: tuple[Violation, ...]
     reached: frozenset[str]
@@ -54,6 +57,7 @@ class CaseOutcome:
     missing: int
     seen: Mapping[str, object]
     refused: Mapping[int, str] = field(default_factory=dict)
+    read: frozenset[ModelValue] = frozenset()
     endless: bool = False
 
 
@@ -101,8 +105,11 @@ def carried_out(scenario: Scenario, *, seed: int = 1, kept: KeptRun | None = Non
 
 def _carried_out(scenario: Scenario, seed: int, kept: KeptRun | None) -> CaseOutcome:
     storages, vault = (None, None) if kept is None else (kept.storages, kept.vault)
+    read: Mapping[str, set[str]] = {"printer": set(), "ca": set()}
     try:
-        world = build(scenario, seed=seed, rules=ALWAYS, storages=storages, vault=vault)
+        shape = noting(scenario.ca.made_profile(), read["ca"])
+        setting = replace(scenario, ca=replace(scenario.ca, shape=shape, caps=None, empty_content=None, values={}))
+        world = build(setting, seed=seed, rules=ALWAYS, storages=storages, vault=vault, read=read["printer"])
     except MfpSimError:
         return CaseOutcome((), frozenset(), frozenset({"refused"}), (), 0, {"events": []})
     except Exception as error:  # noqa: BLE001 - a bug in the product is what is searched for
@@ -115,15 +122,20 @@ def _carried_out(scenario: Scenario, seed: int, kept: KeptRun | None) -> CaseOut
         crashed = _steps(scenario, world, records)
         assert world.watch is not None
         course = world.watch.course
+        asked = frozenset((whose, name) for whose, names in read.items() for name in names)  # the rules read more
         violations = [*crashed, *world.watch.violations()]
         missing = sum(1 for _ in broken_premises(world.premises))
         if kept is not None:
-            violations += [Violation(ON_DISK, text, len(scenario.steps)) for text in kept.differences(world)]
+            last = len(scenario.steps)
+            violations += [Violation(ON_DISK, text, last) for text in kept.wrong(world)]
         seen = {"events": [event.to_json() for event in world.recorder.events], **_looks(world)}
     reached = frozenset(name for name, one in SOMETIMES.items() if one.holds(course))
     refused = {step.number: step.refused for step in course.steps if step.refused is not None}
     features = frozenset(_features(course))
-    return CaseOutcome(tuple(violations), reached, features, world.recorder.events, missing, seen, refused)
+    return CaseOutcome(
+        tuple(violations), reached, features, world.recorder.events, missing, seen, refused,
+        asked,
+    )  # fmt: skip
 
 
 def observed(scenario: Scenario) -> Mapping[str, object]:

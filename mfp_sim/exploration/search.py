@@ -11,11 +11,12 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, partial
 
 from mfp_sim.exploration.against import SAME, OtherVersion, Reference, difference, expected_of
+from mfp_sim.exploration.changing import ModelValue, Parent, changed
 from mfp_sim.exploration.comparing import COMPARISONS, compared
-from mfp_sim.exploration.drawing import Space, changed, drawn, scenario_of
+from mfp_sim.exploration.drawing import Space, drawn, scenario_of, whole
 from mfp_sim.exploration.draws import Document
 from mfp_sim.exploration.running import CaseOutcome, carried_out
 from mfp_sim.exploration.shrinking import FailureReason, expecting, reason_of, shrunk
@@ -37,13 +38,15 @@ _LONGEST = 12
 
 @dataclass(frozen=True)
 class CaseResult:
-    """The result of a case: its name, document and failures, and what it reached."""
+    """The result of a case: its name, document and failures, what it reached, and the values of models that it read and
+    a plain request does not read."""
 
     token: str
     document: Document = field(repr=False)
     violations: tuple[Violation, ...]
     features: frozenset[str] = field(repr=False)
     reached: frozenset[str] = field(repr=False)
+    read: frozenset[ModelValue] = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -58,23 +61,47 @@ class Found:
 
 @dataclass(frozen=True)
 class _Plan:
-    """One case of a round: its number, and its parent, if it has one."""
+    """One case of a round: its number, its parent, if it has one, and the values of models that a plain request
+    reads."""
 
     seed: int
     number: int
-    parent: str
-    document: Document | None
+    parent: CaseResult | None
     space: Space
+    plain: frozenset[ModelValue]
     other: str | None = None
 
     @property
     def token(self) -> str:
-        return f"{self.parent}.{self.number}" if self.parent else f"{self.seed}:{self.number}"
+        return f"{self.seed}:{self.number}" if self.parent is None else f"{self.parent.token}.{self.number}"
 
 
-def _made(plan: _Plan) -> Document:
-    entropy = Entropy(plan.seed).fork(str(plan.number))
-    return drawn(entropy, plan.space) if plan.document is None else changed(plan.document, entropy, plan.space)
+def _made(seed: int, number: int, space: Space, parent: Parent | None) -> Document:
+    entropy = Entropy(seed).fork(str(number))
+    return drawn(entropy, space) if parent is None else changed(parent, entropy)
+
+
+_PLAIN: Document = whole(
+    {
+        "format": 1,
+        "name": "plain",
+        "why": "A request that succeeds.",
+        "clock": "2026-03-02T08:00:00+01:00",
+        "printer": {"communication": {"url": "http://ca.example/scep"}},
+        "steps": [{"request": {"name": "tls", "common_name": "192.0.2.10", "use": "TLS"}}],
+    }
+)
+
+
+def _read_by(document: Document) -> frozenset[ModelValue]:
+    """The values of models that a case reads."""
+    scenario = scenario_of(document)
+    assert scenario is not None, "only documents that the loader accepts are drawn"
+    return carried_out(scenario).read
+
+
+def _read_beside(plain: frozenset[ModelValue], document: Document) -> frozenset[ModelValue]:
+    return _read_by(document) - plain
 
 
 def document_of(token: str, space: Space) -> Document:
@@ -88,8 +115,11 @@ def document_of(token: str, space: Space) -> Document:
     if not seed.isdecimal() or not all(number.isdecimal() for number in numbers):
         raise UsageError(f"{token!r} is not the name of a case", remedy="write SEED:NUMBER.NUMBER, for example 7:12.85")
     document: Document | None = None
-    for number in numbers:
-        document = _made(_Plan(int(seed), int(number), "", document, space))
+    with one_freeze():
+        plain = _read_by(_PLAIN)
+        for number in map(int, numbers):
+            parent = None if document is None else Parent(document, space, partial(_read_beside, plain, document))
+            document = _made(int(seed), number, space, parent)
     assert document is not None
     return document
 
@@ -149,14 +179,17 @@ def _outcome(document: Document, compare: Collection[str], other: OtherVersion |
 
 
 def _run(plan: _Plan, other: OtherVersion | None = None) -> CaseResult:
-    document = _made(plan)
+    known = plan.parent
+    parent = None if known is None else Parent(known.document, plan.space, lambda: known.read)
+    document = _made(plan.seed, plan.number, plan.space, parent)
     if other is None and plan.other is not None:
         other = _reference(plan.other)
     compare = [name for name, comparison in COMPARISONS.items() if plan.number % comparison.every == 0]
     outcome = _outcome(document, compare, other)
     assert outcome is not None, "only documents that the loader accepts are drawn"
-    violations = outcome.violations
-    return CaseResult(plan.token, document, tuple(violations), outcome.features, outcome.reached)
+    read = outcome.read - plan.plain
+    features = outcome.features | {f"{whose} {name} is read" for whose, name in read}
+    return CaseResult(plan.token, document, outcome.violations, features, outcome.reached, read)
 
 
 def _saying_refusals(document: Document, refused: Mapping[int, str]) -> Document:
@@ -191,6 +224,8 @@ class Search:
         self.features: Counter[str] = Counter()
         self._corpus: list[CaseResult] = []
         self._having: dict[str, list[int]] = {}
+        with one_freeze():
+            self._plain = _read_by(_PLAIN)
 
     def round(self, most: int = ROUND) -> Iterator[CaseResult]:
         """Run a round of at most ``most`` cases, and note what each reached, in the order of their numbers.
@@ -233,9 +268,9 @@ class Search:
     def _plan(self, number: int) -> _Plan:
         entropy = Entropy(self.seed).fork(f"choice/{number}")
         parent = self._parent(entropy)
-        if parent is None or entropy.integer(1, 100) <= _FRESH_PERCENT:
-            return _Plan(self.seed, number, "", None, self.space, self._python)
-        return _Plan(self.seed, number, parent.token, parent.document, self.space, self._python)
+        if entropy.integer(1, 100) <= _FRESH_PERCENT:
+            parent = None
+        return _Plan(self.seed, number, parent, self.space, self._plain, self._python)
 
     def _parent(self, entropy: Entropy) -> CaseResult | None:
         """A case that reached something rare."""

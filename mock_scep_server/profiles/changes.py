@@ -62,7 +62,8 @@ def changed(
     Raises:
         UsageError: see `changed_capabilities`; or the form is unknown.
     """
-    profile = replace(profile, **(values or {}))  # type: ignore[arg-type]
+    if values:
+        profile = replace(profile, **values)  # type: ignore[arg-type]
     if empty_content is not None:
         if empty_content not in EMPTY_CONTENTS:
             raise UsageError(

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from multiprocessing import get_context
+from pathlib import Path
 
 import pytest
 
 from mfp_sim.device import polling
 from mfp_sim.device.current_request import Requests
+from mfp_sim.device.state import DeviceState, unusable
 from mfp_sim.device.storage import DirectoryStorage
-from mfp_sim.events import AuditNote
+from mfp_sim.events import AuditNote, PowerFailed
 from mfp_sim.exploration import running
+from mfp_sim.exploration.changing import Parent, changed
 from mfp_sim.exploration.comparing import COMPARISONS, compared
-from mfp_sim.exploration.drawing import Space, changed, drawn, scenario_of
+from mfp_sim.exploration.drawing import Space, drawn, scenario_of
 from mfp_sim.exploration.draws import Document
 from mfp_sim.exploration.running import NO_CRASH, ON_DISK, CaseOutcome, carried_out
 from mfp_sim.exploration.search import Search, document_of
@@ -26,9 +31,11 @@ from mfp_sim.exploration.writing import as_yaml
 from mfp_sim.scenario import machine_steps, steps, world
 from mfp_sim.scenario.always.watching import Violation
 from mfp_sim.scenario.loader import read_text
+from mfp_sim.scenario.model import Scenario
 from mfp_sim.scenario.runner import run
 from mfp_sim.shared.errors import UsageError
 from mfp_sim.shared.simtime import Entropy
+from mock_scep_server import rows
 from mock_scep_server.ledger import Ledger
 from mock_scep_server.store import SqliteStore
 
@@ -65,7 +72,7 @@ def test_only_the_models_and_printers_that_are_allowed_are_drawn() -> None:
     assert all("printers" not in drawn(Entropy(3).fork(str(number)), one) for number in range(20))
     cases = [drawn(Entropy(3).fork(str(number)), three) for number in range(150)]
     for number in range(150):
-        cases.append(changed(cases[number], Entropy(4).fork(str(number)), three))
+        cases.append(changed(Parent(cases[number], three, list), Entropy(4).fork(str(number))))
     models: dict[str, set[str]] = defaultdict(set)
     for case in cases:
         models["printer"].add(case["printer"]["profile"])
@@ -76,7 +83,7 @@ def test_only_the_models_and_printers_that_are_allowed_are_drawn() -> None:
 
 def test_a_changed_case_is_a_scenario_that_ends_with_the_rules() -> None:
     parent = drawn(Entropy(3).fork("a"), Space())
-    children = [changed(parent, Entropy(3).fork(str(number)), Space()) for number in range(10)]
+    children = [changed(Parent(parent, Space(), list), Entropy(3).fork(str(number))) for number in range(10)]
     assert all(scenario_of(child) is not None for child in children)
     assert all(child["steps"][-1] == {"expect": {"always": "all"}} for child in children)
     assert any(child != parent for child in children)
@@ -257,10 +264,12 @@ def _noting(kind: type, patch: Patch, *, in_run: int = 1) -> None:
     [
         (machine_steps.OpenScreen, 1, {"looking-changes-nothing"}),
         (steps.Advance, 1, {"time-is-continuous"}),
-        (steps.Advance, 2, COMPARISONS.keys()),
+        (steps.Advance, 2, {"repeatable", "time-is-continuous", "looking-changes-nothing", ON_DISK}),
     ],
 )
-def test_every_comparison_can_fail(kind: type, in_run: int, rules: set[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_comparison_of_traces_can_fail(
+    kind: type, in_run: int, rules: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A printer that notes each look or each span, and one that does so from the second run on."""
     assert {violation.rule for violation in _compared()} == set()
     _noting(kind, monkeypatch.setattr, in_run=in_run)
@@ -314,6 +323,99 @@ def test_what_is_not_kept_as_it_was_is_found(
     monkeypatch.setattr(place, name, wrong)
     (violation,) = compared(document, carried_out(scenario), [ON_DISK])
     assert violation.text.startswith(text)
+
+
+def _elsewhere(stored: Mapping[str, object]) -> DeviceState:
+    try:
+        return _FROM_STORED(stored)
+    except UsageError:
+        raise unusable("elsewhere") from None
+
+
+def _accepting(stored: Mapping[str, object]) -> DeviceState:
+    with contextlib.suppress(UsageError):
+        return _FROM_STORED(stored)
+    return DeviceState.first()
+
+
+def _passing(name: str, kind: rows.Column, value: object) -> object:
+    with contextlib.suppress(ValueError):
+        return _NAMED(name, kind, value)
+    return None
+
+
+_FROM_STORED, _NAMED = DeviceState.from_stored, rows._named
+ENROLLED: Document = {
+    **COMPARED, "printer": {"communication": {"url": "http://ca.example/scep"}},
+    "steps": [{"request": {"name": "tls", "common_name": "192.0.2.10", "length": 1024}}, {"expect": {"always": "all"}}],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("place", "name", "wrong", "text"),
+    [
+        (DeviceState, "from_stored", _accepting, r"the state of a printer with a wrong value at '\S+' is accepted"),
+        (DeviceState, "from_stored", _elsewhere, r"the state of a printer with .* is refused for another place: .*elsewhere"),
+        (rows, "_named", _passing, r"the file of a CA with a wrong value at '\S+' (ends in|is refused for another)"),
+        (SqliteStore, "_read", _refusal, r"the file of a CA .* is refused for another place: a directory/ca/mock.sqlite is"),
+    ],
+)  # fmt: skip
+def test_damage_that_is_not_refused_in_its_place_is_found(
+    place: object, name: str, wrong: object, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert _damaged() == []
+    monkeypatch.setattr(place, name, wrong)
+    (said,) = _damaged()
+    assert re.match(text, said), said
+
+
+def _damaged() -> list[str]:
+    scenario = scenario_of(ENROLLED)
+    assert scenario is not None
+    return [violation.text for violation in compared(ENROLLED, carried_out(scenario), ["damage-is-refused"])]
+
+
+CUTS = [(at, nth) for at in ("state-written", "state-renamed") for nth in (1, 2)]
+
+
+def _cut_in_commit(at: str, nth: int) -> list[str]:
+    """What is wrong after a power failure in a commit of an enrolment; the power does not return."""
+    document = {**ENROLLED, "steps": [{"power_cut": {"at": at, "nth": nth}}, *ENROLLED["steps"]]}
+    scenario = scenario_of(document)
+    assert scenario is not None
+    rule = replace(COMPARISONS["power-fails-while-storing"], other=lambda _: document)
+    outcomes = []
+
+    def run(scenario: Scenario) -> CaseOutcome:
+        outcomes.append(rule.run(scenario))
+        return outcomes[0]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(COMPARISONS, "cut", replace(rule, run=run))  # type: ignore[arg-type]
+        found = [violation.text for violation in compared(document, carried_out(scenario), ["cut"])]
+    assert any(isinstance(event.event, PowerFailed) for event in outcomes[0].events) or found, "the power did not fail"
+    return found
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("printer.json", "printer.json is damaged: it was cut off, or changed"),
+        ("other.json", "other.json is not a file of"),
+    ],
+)
+def test_a_commit_that_is_not_atomic_or_leaves_files_is_found(
+    name: str, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slip(path: Path, octets: bytes) -> None:
+        _WRITE(path.parent / name, b"" if name == "other.json" else octets.replace(b"tls", b"web"))
+        _WRITE(path, octets)
+
+    monkeypatch.setattr(DirectoryStorage, "_write", staticmethod(slip))
+    assert any(text in said for cut in CUTS for said in _cut_in_commit(*cut))
+
+
+_WRITE = DirectoryStorage._write
 
 
 def test_a_short_search_reaches_much_and_says_what_it_missed() -> None:

@@ -52,8 +52,11 @@ class _Noted(WatchedStorage):
         self._note = note
 
     def commit(self, state: StoredState) -> None:
-        super().commit(state)
-        self._note(state)
+        try:
+            super().commit(state)
+        finally:
+            if self.read_again() == state:  # also if the power failed just after it was stored
+                self._note(state)
 
 
 @dataclass(frozen=True)
