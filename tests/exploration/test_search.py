@@ -397,6 +397,11 @@ def _cut_in_commit(at: str, nth: int) -> list[str]:
     return found
 
 
+def test_after_a_failure_while_a_state_is_written_every_rule_holds() -> None:
+    """A certificate that was stored is installed, also in the ledger, if the power failed before the CA knew."""
+    assert [_cut_in_commit(*cut) for cut in CUTS] == [[]] * len(CUTS)
+
+
 @pytest.mark.parametrize(
     ("name", "text"),
     [
