@@ -423,6 +423,14 @@ def test_a_commit_that_is_not_atomic_or_leaves_files_is_found(
 _WRITE = DirectoryStorage._write
 
 
+def test_a_printer_that_knows_no_capabilities_may_use_get() -> None:
+    ca = {"profile": "step-ca", "caps_reply": "close", "challenge": {"static": "s"}}
+    request = {"request": {"name": "tls", "common_name": "192.0.2.10", "challenge": "s"}}
+    scenario = scenario_of({**COMPARED, "ca": ca, "steps": [request, {"expect": {"always": "all"}}]})
+    assert scenario is not None
+    assert carried_out(scenario).violations == ()
+
+
 def test_a_short_search_reaches_much_and_says_what_it_missed() -> None:
     search = Search(1, Space())
     while search.cases < 400:

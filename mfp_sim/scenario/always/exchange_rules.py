@@ -221,7 +221,8 @@ def _method(course: Course) -> Iterator[str]:
     """PKIOperation uses POST exactly if the CA offers it, and GET otherwise."""
     if course.ca is None or "ca_script" in {step.kind for step in course.steps} or course.setting.ca.script:
         return
-    offered = {keyword.lower() for keyword in course.ca.profile.capabilities}
+    profile = course.ca.profile
+    offered = {keyword.lower() for keyword in profile.capabilities if profile.caps_reply == "list"}
     post = bool(offered & {"postpkioperation", "scepstandard"})
     for one in course.happenings:
         event = one.event
