@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import padding
 
 from mfp_sim.shared.errors import DecodeError, SignatureInvalid
 from mfp_sim.shared.scep import certificate as x509
-from mfp_sim.shared.scep import csr, der
+from mfp_sim.shared.scep import csr, der, messages
 from mfp_sim.shared.scep import vocabulary as v
 from mfp_sim.shared.scep.certificate import Certificate
 from mfp_sim.shared.simtime import PooledKeys
@@ -254,3 +254,25 @@ def test_who_issued_a_certificate_is_a_question_of_names_and_of_the_signature(ke
     assert not issued(authority.key, digest="md5", md5=True).was_issued_by(authority.certificate)
     assert not right.was_issued_by(replace(authority.certificate, spki=b"\x30\x00"))  # a key that cannot be read
     assert not replace(right, signature_oid="1.2.3").was_issued_by(authority.certificate)
+
+
+@pytest.mark.parametrize("known", [0, 1, 100, 250])
+def test_how_many_certificates_a_reply_may_hold_does_not_depend_on_those_read_before(keys, known: int) -> None:
+    key, dates = keys.ec(256), (datetime(2026, 1, 1, tzinfo=UTC), datetime(2036, 1, 1, tzinfo=UTC))
+    made = [
+        x509.self_signed(key, subject=x509.name(("CN", f"{n}")), serial=n, not_before=dates[0], not_after=dates[1])
+        for n in range(1, 500)
+    ]
+    version_1 = _odd_certificate(keys, version=None, serial=1, after=der.time(dates[1]))
+    bags = [version_1, *(certificate.der for certificate in made)]
+    found = []
+    for count in (476, 477):
+        for _ in range(2):
+            for octets in bags[:known]:
+                Certificate.from_der(octets)
+            try:
+                found.append(f"{len(messages.read_ca_certificates(messages.certs_only(bags[:count]), None)[0])} read")
+            except DecodeError as error:
+                found.append(f"{error.path}: expected {error.expected}")
+    refused = "certificates[475].tbsCertificate.extensions.list[0][2]: expected at most 10000 elements"
+    assert found == ["476 read", "476 read", refused, refused]

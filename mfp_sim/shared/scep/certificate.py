@@ -193,9 +193,13 @@ class Certificate(Signed, Named):
     def from_element(cls, element: Element, path: str = "certificate") -> Certificate:
         """Read a certificate that is part of a larger message."""
         outer = element.expect(der.SEQUENCE, path)
-        octets = outer.raw
+        octets, work = outer.raw, outer.work
+        before = work.elements - outer.inside
         if octets in _READ:
-            return _READ[octets]
+            found, elements = _READ[octets]
+            if before + elements <= work.most:
+                work.elements = before + elements
+                return found
         tbs = outer.child(0, "tbsCertificate", der.SEQUENCE)
         fields = tbs.children
         first = 1 if fields and fields[0].tag == 0xA0 else 0
@@ -220,10 +224,10 @@ class Certificate(Signed, Named):
         odd = _oddities(found, [entry.tag for entry in validity.children])
         if odd:
             found = replace(found, oddities=odd)
-        if not outer.work.ber and len(octets) <= READ_OCTETS:
+        if not work.ber and len(octets) <= READ_OCTETS:
             if len(_READ) >= READ_LIMIT:
                 _READ.clear()
-            _READ[octets] = found
+            _READ[octets] = found, work.elements - before
         return found
 
     def public_key(self) -> PublicKey:
@@ -327,7 +331,8 @@ def _oddities(found: Certificate, tags: Sequence[int]) -> tuple[str, ...]:
 READ_LIMIT, READ_OCTETS = 256, 4096
 """The number of read certificates in the cache, and the size of the largest one in bytes. A certificate is a value, and
 the same few recur. The limits keep a hostile peer from filling the memory."""
-_READ: dict[bytes, Certificate] = {}
+_READ: dict[bytes, tuple[Certificate, int]] = {}
+"""The read certificates, each with the number of its elements, so that reading it again counts the same."""
 
 
 def _extensions(tbs: der.Element, first: int) -> dict[str, Extension]:

@@ -176,7 +176,8 @@ class ReadingWork:
     """Counts the reader's work on one message, so that hostile input cannot keep it busy forever.
 
     ``elements`` is the number of headers read (at most ``most``), ``depth`` the greatest depth (capped), and ``copied``
-    the number of content bytes that were copied. ``ber`` is set if a length was indefinite or not the shortest.
+    the number of content bytes that were copied. ``ber`` is set if a length was indefinite or not the shortest. A part
+    that is known from an earlier message counts as if it was read: the limit does not depend on earlier messages.
     """
 
     __slots__ = ("ber", "copied", "depth", "elements", "most")
@@ -323,6 +324,14 @@ class Element:
                 position, number = child.end, number + 1
             self._children = tuple(found)
         return self._children
+
+    @property
+    def inside(self) -> int:
+        """The number of elements inside, at every depth, that were read so far."""
+        found = 0
+        for child in self._children or ():
+            found += 1 + child.inside
+        return found
 
     def each(self) -> Iterator[Element]:
         """The elements inside a constructed one, without keeping them: for long lists."""
