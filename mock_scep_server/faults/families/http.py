@@ -13,6 +13,8 @@ from mock_scep_server.faults.families.capabilities import HTML
 from mock_scep_server.faults.http_reply import Compressed, HeaderField, PageInstead, Status
 from mock_scep_server.faults.registry import Spec, among, argument, choice, one_of
 
+__all__ = ["LOCATIONS"]
+
 PKI = "PKIOperation"
 ERROR_PAGE = b"<html><body><h1>Server Error</h1><p>The page cannot be displayed.</p></body></html>\n"
 JSON_ERROR = b'{"error": "internal", "message": "the request could not be processed"}\n'
@@ -42,6 +44,11 @@ LOCATIONS = {
     "loop": "{target}",
     "login": "/login",
     "none": None,
+    # No client can follow these: each fails at another point.
+    "unreadable": "http://[::1/scep",
+    "wrong-port": "http://ca.example:99999/scep",
+    "no-host": "http://:80/scep",
+    "blank": "/log in",
 }
 REDIRECTS = ("302", "301", "303", "307", "308")
 STATUSES = ("503", "400", "401", "403", "404", "405", "408", "410", "411", "413", "429", "500", "501", "502", "504")
