@@ -50,7 +50,7 @@ def _short(value: object) -> str:
             return f"send {len(value.octets)} bytes {value.octets[:24]!r}"
         case Certificate():
             span = f"{value.not_before:%Y-%m-%d %H:%M} to {value.not_after:%Y-%m-%d %H:%M}"
-            return f"{value.subject_text} {span} {value.fingerprint()[:8]}"
+            return f"{_clipped(value.subject_text)} {span} {value.fingerprint()[:8]}"
         case Enum():
             return str(value.name)
         case tuple() | list():
@@ -61,5 +61,8 @@ def _short(value: object) -> str:
         case None:
             return "nothing"
         case _:
-            text = str(value)
-            return text if len(text) <= 80 else f"{text[:70]}…"
+            return _clipped(str(value))
+
+
+def _clipped(text: str) -> str:
+    return text if len(text) <= 80 else f"{text[:70]}…"

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from mfp_sim.shared.scep import certificate as x509
 from mfp_sim.shared.scep import der
 from mfp_sim.shared.scep import vocabulary as v
+from mfp_sim.shared.scep.algorithms import PrivateKey
 from mfp_sim.shared.scep.certificate import Identity
 from mock_scep_server.ca import CertificateAuthority, Extensions
 from mock_scep_server.faults.base import Context
@@ -22,6 +23,7 @@ __all__ = [
     "Dates",
     "coming",
     "device",
+    "expired",
     "issued",
     "look_alike",
     "past",
@@ -58,9 +60,10 @@ def issued(
     usage: Sequence[str] = ("digitalSignature", "keyEncipherment"),
     dates: Dates | None = None,
     subject: bytes | None = None,
+    key: PrivateKey | None = None,
 ) -> Identity:
     """Make a certificate with a new key pair, issued by `by`, or self-signed without it."""
-    key = context.keys.rsa(bits)
+    key = key or context.keys.rsa(bits)
     subject = x509.name(("O", "mfp-sim"), ("CN", common_name)) if subject is None else subject
     spki = x509.spki_of(key)
     not_before, not_after = dates or (context.now - DAY, context.now + YEARS)
@@ -85,6 +88,22 @@ def stranger(context: Context, common_name: str = "Unrelated CA", *, bits: int =
     """An unrelated CA; the same one each time."""
     return context.thing(
         f"stranger {common_name} {bits}", lambda: issued(context, common_name, bits=bits, ca=True, usage=CA_USAGE)
+    )
+
+
+def expired(context: Context, subject: bytes) -> Identity:
+    """An expired root CA with this name. All of them have the same key, so that many of them are cheap."""
+    return context.thing(
+        f"expired {subject.hex()}",
+        lambda: issued(
+            context,
+            "",
+            ca=True,
+            usage=CA_USAGE,
+            dates=past(context),
+            subject=subject,
+            key=context.thing("expired key", lambda: context.keys.rsa(2048)),
+        ),
     )
 
 

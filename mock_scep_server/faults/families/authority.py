@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import permutations
 
+from mfp_sim.shared.documents.kinds import Within
 from mfp_sim.shared.scep import certificate as x509
 from mfp_sim.shared.scep import cms
 from mfp_sim.shared.scep import vocabulary as v
@@ -19,7 +20,7 @@ from mock_scep_server.faults.certificates import AlteredCertificate, Face
 from mock_scep_server.faults.combined import InTurn, Together, at
 from mock_scep_server.faults.decide import http
 from mock_scep_server.faults.http_reply import HeaderField
-from mock_scep_server.faults.registry import Spec, among, choice, one_of
+from mock_scep_server.faults.registry import Spec, among, argument, choice, one_of
 from mock_scep_server.faults.strangers import CA_USAGE, DAY
 
 __all__ = ["split"]
@@ -205,6 +206,25 @@ def _pem(octets: bytes, context: Context) -> bytes:
     return pem(context.authority.issuer.certificate.der, "CERTIFICATE")
 
 
+LONG = (("L", 128), ("O", 64), *[("OU", 64)] * 5)
+"""Attributes of a name, each as long as X.520 allows."""
+NAMES = {
+    "short": (("O", "mfp-sim"),),
+    "long": tuple((label, ("long-name-" * 13)[:bound]) for label, bound in LONG),
+}
+
+
+def _with_expired(count: int, names: str) -> Change:
+    """Additional expired CA certificates in GetCACert."""
+    subjects = [x509.name(*NAMES[names], ("CN", f"Expired CA {number} (tests only)")) for number in range(1, count + 1)]
+
+    def change(authority: CertificateAuthority, context: Context) -> CertificateAuthority:
+        others = [strangers.expired(context, subject).certificate for subject in subjects]
+        return authority.altered(published=[*authority.certificates, *others])
+
+    return change
+
+
 CONTENT_TYPES: dict[str, Fault] = {
     "chain-as-one": Together((Face(split), at(CERTS, HeaderField("Content-Type", CA_CERT)))),
     "one-as-chain": at(CERTS, HeaderField("Content-Type", CA_RA_CERT)),
@@ -255,6 +275,14 @@ TABLE: dict[str, Spec] = {
     "getcacert-ct-mismatch": among("http", "form", CONTENT_TYPES),
     "getcacert-empty": Spec("bytes", lambda: at(CERTS, AlteredBody(lambda octets, context: b""))),
     "getcacert-flipflop": Spec("certificates", lambda: at(CERTS, InTurn((None, Face(_flip)), again=True))),
+    "getcacert-many-expired": Spec(
+        "certificates",
+        lambda names, count: at(CERTS, Face(_with_expired(count, names))),
+        (
+            choice("names", tuple(NAMES), "long: more than 500 letters"),
+            argument("count", Within(1, 1000), 150, "the number of these certificates"),
+        ),
+    ),
     "getcacert-missing-issuer": Spec("certificates", lambda: Face(_missing_issuer)),
     "getcacert-no-keyusage": Spec("certificates", lambda: Face(_no_key_usage)),
     "getcacert-pem": Spec("bytes", lambda: at(CERTS, AlteredBody(_pem))),
