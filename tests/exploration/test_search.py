@@ -423,12 +423,23 @@ def test_a_commit_that_is_not_atomic_or_leaves_files_is_found(
 _WRITE = DirectoryStorage._write
 
 
-def test_a_printer_that_knows_no_capabilities_may_use_get() -> None:
-    ca = {"profile": "step-ca", "caps_reply": "close", "challenge": {"static": "s"}}
-    request = {"request": {"name": "tls", "common_name": "192.0.2.10", "challenge": "s"}}
-    scenario = scenario_of({**COMPARED, "ca": ca, "steps": [request, {"expect": {"always": "all"}}]})
+_ASKS: Document = {"request": {"name": "tls", "common_name": "192.0.2.10", "challenge": "s"}}
+_CUT: Document = {"power_cut": {"at": "PKCSReq.after", "off": "1s"}}
+RIGHT: Mapping[str, tuple[Document, list[Document]]] = {
+    "a client that knows no capabilities uses GET": ({"profile": "step-ca", "caps_reply": "close"}, [_ASKS]),
+    "a CA issues again for the same request": ({"retransmission": "again"}, [_CUT, _ASKS, {"advance": "1m"}]),
+}
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_what_a_search_once_reported_and_is_right_violates_no_rule(name: str) -> None:
+    ca, steps = RIGHT[name]
+    case = {**ENROLLED, "ca": {"challenge": {"static": "s"}, **ca}, "steps": [*steps, ENROLLED["steps"][-1]]}
+    scenario = scenario_of(case)
     assert scenario is not None
-    assert carried_out(scenario).violations == ()
+    outcome = carried_out(scenario)
+    assert outcome.violations == ()
+    assert any(event.kind == "mock.request" for event in outcome.events)
 
 
 def test_a_short_search_reaches_much_and_says_what_it_missed() -> None:

@@ -80,10 +80,12 @@ def _explained(course: Course) -> Iterator[str]:
         return
     kept = [storage.kept for storage in course.storages.values() if storage.kept is not None]
     requests = [request for state in kept for request in (state["request"], state["kept"]) if request]
-    under_way = {request["enrolment"]["transaction_id"] for request in requests if request["transaction"]}
-    for entry in course.ca.ledger.entries:
-        if not (entry.explained or entry.transaction_id in under_way):
+    explained = {request["enrolment"]["transaction_id"] for request in requests if request["transaction"]}
+    for entry in reversed(course.ca.ledger.entries):
+        if not (entry.explained or entry.transaction_id in explained):
             yield f"serial {entry.certificate.serial:x} is an orphan without a cause"
+        if course.ca.profile.retransmission == "again":  # it issued another certificate for the same request
+            explained.add(entry.transaction_id)
 
 
 def _installed(course: Course) -> Iterator[str]:
@@ -120,7 +122,7 @@ def _serials(course: Course) -> Iterator[str]:
 
 
 def _one_each(course: Course) -> Iterator[str]:
-    """One transaction has one key, and one certificate unless the CA was made to forget it."""
+    """One transaction has one key, and one certificate unless the CA issues again or was made to forget it."""
     if course.ca is None:
         return
     keys: dict[str, set[bytes]] = {}
@@ -136,6 +138,7 @@ def _one_each(course: Course) -> Iterator[str]:
         _faulty(course)
         or _steps(course, *_OPERATORS)
         or course.ca.policy.transaction_lifetime
+        or course.ca.profile.retransmission == "again"
         or course.setting.ca.script
     ):
         return
