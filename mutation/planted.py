@@ -25,10 +25,14 @@ from typing import Any
 import pytest
 import yaml
 
+from mfp_sim.conformance import selftest
+from mfp_sim.conformance.model import Proof
 from mfp_sim.exploration.against import main as answer
 from mfp_sim.exploration.drawing import Space
 from mfp_sim.exploration.draws import Document
 from mfp_sim.exploration.search import Search
+from mfp_sim.exploration.server.result import FailingHistory
+from mfp_sim.exploration.server.search import search_server
 from mfp_sim.exploration.writing import as_yaml
 from mutation.graft import graft
 from mutation.mutants import Mutant, mutants_of
@@ -171,6 +175,9 @@ def _seek(part: str, name: str, seconds: float, seed: int, compared: bool) -> So
     begun = time.process_time()
     try:
         graft(sys.modules[mutant.module], mutant.tree)
+        if part == _SERVER and (failure := _as_a_server(seed)) is not None:
+            spent = time.process_time() - begun
+            return Sought(part, name, f"{failure.rule.slug}, --ca", spent, failure.case, len(failure.history))
         search = Search(seed, Space(), other=other)
         while not search.found and time.process_time() - begun < seconds:
             for _ in search.round():
@@ -185,6 +192,23 @@ def _seek(part: str, name: str, seconds: float, seed: int, compared: bool) -> So
     document, _ = search.small(found)
     lines = len(as_yaml(document).splitlines())
     return Sought(part, name, found.violation.rule, spent, found.cases, lines)
+
+
+_SERVER = "mock"
+"""The part that is searched like a server first, as `mfp-sim explore --ca` does it, with clients of any kind."""
+
+
+def _as_a_server(seed: int) -> FailingHistory | None:
+    """The first failure of the mock as a server, with a challenge password and with approval by an operator."""
+    for setup in ({}, {"open": True, "approval": "manual", "approve": True}):
+        with selftest.bench(Proof("", setup=setup)) as session:
+            result = search_server(session, seed=seed, cases=_CASES)
+        if result.failures:
+            return result.failures[0]
+    return None
+
+
+_CASES = 150
 
 
 def seek_all(seconds: float, jobs: int, seed: int, only: str, *, compared: bool) -> list[Sought]:

@@ -6,6 +6,7 @@ drawn part that it refuses is drawn again.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -272,6 +273,7 @@ def _set_communication(draw: Draw) -> list[Document]:
 _INTERRUPTIONS: Mapping[Callable[[Draw], list[Document]], int] = {
     _power: 8, _clock: 3, _operator: 3, _function: 1, _ip: 1, _request: 2, _auto: 2, _outage: 2, _bundle: 2,
     lambda _: [{"restart": None}]: 3,
+    lambda _: [{"ca_operator": {"replace_ra": "now"}}]: 1,
     lambda draw: [{"delete_key": draw.one_of(_NAMES)}]: 1,
     lambda draw: [{"ca_script": script_of(draw, 1)}]: 2,
     _set_communication: 1,
@@ -318,7 +320,7 @@ _OF_A_PRINTER = (*_PLAIN, "power_off", "power_on", "power_cut", "printer_clock",
 
 def steps_of(draw: Draw, serials: Sequence[str], space: Space) -> list[Document]:
     """One to four steps that belong together."""
-    found = draw.weighted(_ORDINARY)(draw)
+    found = copy.deepcopy(draw.weighted(_ORDINARY)(draw))  # a later change must not reach the tables
     serial = draw.one_of(serials)
     for step in found:
         if draw.chance(10):
@@ -352,10 +354,11 @@ def _communication(draw: Draw) -> Document:
         found["port"] = 8080 if draw.chance(80) else 80
     if draw.chance(20):
         found["timeout"] = draw.one_of(("5s", "30s", "300s", "400s"))
-    if draw.chance(5):
+    if draw.chance(6):
+        long = {"url": f"http://{_long_host(draw.one_of((252, 253, 253, 254)))}/"}
         found = draw.one_of(({"url": "ftp://ca.example/"}, {"url": "http://ca.example/scep", "port": 70000},
                              {"url": "http://a:b@ca.example/"}, {"url": "http://ca.example/" + "x" * 300},
-                             {"url": f"http://{_long_host(draw.number(252, 254))}/"}))  # fmt: skip
+                             long, long))  # fmt: skip
     return found
 
 

@@ -19,7 +19,7 @@ from mock_scep_server.profiles.registry import value_kind
 from mock_scep_server.script_file import Rules
 from mock_scep_server.setup import VALUE_KEYS
 
-__all__ = ["CHALLENGE", "ca_of", "script_of"]
+__all__ = ["CHALLENGE", "ca_of", "fault_of", "script_of"]
 
 CHALLENGE = "drawn-s3cret"
 _TRIES = 50
@@ -38,7 +38,7 @@ def _faults() -> Mapping[str, Sequence[str]]:
     return {slug: names for slug, names in found.items() if names}
 
 
-def _fault(draw: Draw, slug: str) -> object:
+def fault_of(draw: Draw, slug: str) -> object:
     """A fault as a script has it: alone, as in its example, or with arguments."""
     fault = FAULTS[slug]
     if draw.chance(50):
@@ -72,7 +72,7 @@ def _rule(draw: Draw) -> Document:
     elif answer:
         rule["then"] = answer
     if slug is not None:
-        rule["faults"] = [_fault(draw, slug)]
+        rule["faults"] = [fault_of(draw, slug)]
     if "nth" not in when:
         rule |= draw.weighted(_LIMITS)(draw)
     rule["optional"] = True

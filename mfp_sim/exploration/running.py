@@ -22,7 +22,6 @@ from mfp_sim.events import (
     PowerFailed,
     StatusRowAdded,
 )
-from mfp_sim.exploration.changing import ModelValue
 from mfp_sim.exploration.kept import KeptRun
 from mfp_sim.exploration.sometimes import SOMETIMES
 from mfp_sim.run_trace import TraceEvent
@@ -47,8 +46,8 @@ class CaseOutcome:
     """The result of one case. ``reached`` are the *sometimes* properties that came true; ``features`` are abstract
     states and edges of the run; ``missing`` counts the premises that did not come true; ``seen`` is what the run shows
     from outside; ``refused`` gives the reason of each step, by its number, that the printer refused; ``read`` are the
-    values of the models of printers and CA that the run read. ``endless``: the case used all its CPU time, and what it
-    reached is not known."""
+    values of models that the run read: `printer` or `ca`, and the name. ``endless``: the case used all its CPU time,
+    and what it reached is not known."""
 
     violations: tuple[Violation, ...]
     reached: frozenset[str]
@@ -57,7 +56,7 @@ class CaseOutcome:
     missing: int
     seen: Mapping[str, object]
     refused: Mapping[int, str] = field(default_factory=dict)
-    read: frozenset[ModelValue] = frozenset()
+    read: frozenset[tuple[str, str]] = frozenset()
     endless: bool = False
 
 

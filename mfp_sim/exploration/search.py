@@ -7,14 +7,15 @@ processes. A case is named by its ancestors, ``7:12.85``: with seed 7, case 12 w
 from __future__ import annotations
 
 import atexit
+import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
-from functools import cache, partial
+from functools import cache
 
 from mfp_sim.exploration.against import SAME, OtherVersion, Reference, difference, expected_of
-from mfp_sim.exploration.changing import ModelValue, Parent, changed
+from mfp_sim.exploration.changing import VALUES, changed, with_value
 from mfp_sim.exploration.comparing import COMPARISONS, compared
 from mfp_sim.exploration.drawing import Space, drawn, scenario_of, whole
 from mfp_sim.exploration.draws import Document
@@ -31,22 +32,22 @@ __all__ = ["ROUND", "Found", "Search", "document_of", "forget_other", "run_again
 ROUND = 96
 """The number of cases that are drawn together."""
 _CHUNK = 12
-_FRESH_PERCENT = 25
+_FRESH_PERCENT, _VALUE_PERCENT = 25, 15
 _LONGEST = 12
 """The most ancestors of a case."""
 
 
 @dataclass(frozen=True)
 class CaseResult:
-    """The result of a case: its name, document and failures, what it reached, and the values of models that it read and
-    a plain request does not read."""
+    """The result of a case: its name, document and failures, what it reached, and the names of the values of models
+    that it read and a plain request does not read."""
 
     token: str
     document: Document = field(repr=False)
     violations: tuple[Violation, ...]
     features: frozenset[str] = field(repr=False)
     reached: frozenset[str] = field(repr=False)
-    read: frozenset[ModelValue] = field(repr=False)
+    read: frozenset[str] = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -61,24 +62,28 @@ class Found:
 
 @dataclass(frozen=True)
 class _Plan:
-    """One case of a round: its number, its parent, if it has one, and the values of models that a plain request
-    reads."""
+    """One case of a round: its number, its parent, if it has one, and the one value of a model that differs, if it is
+    no other change. ``plain`` are the values that a plain request reads."""
 
     seed: int
     number: int
     parent: CaseResult | None
+    value: str
     space: Space
-    plain: frozenset[ModelValue]
+    plain: frozenset[str]
     other: str | None = None
 
     @property
     def token(self) -> str:
-        return f"{self.seed}:{self.number}" if self.parent is None else f"{self.parent.token}.{self.number}"
+        number = f"{self.number}~{self.value}" if self.value else str(self.number)
+        return f"{self.seed}:{number}" if self.parent is None else f"{self.parent.token}.{number}"
 
 
-def _made(seed: int, number: int, space: Space, parent: Parent | None) -> Document:
+def _made(seed: int, number: int, space: Space, parent: Document | None, value: str) -> Document:
     entropy = Entropy(seed).fork(str(number))
-    return drawn(entropy, space) if parent is None else changed(parent, entropy)
+    if parent is None:
+        return drawn(entropy, space)
+    return with_value(parent, entropy, space, value) if value else changed(parent, entropy, space)
 
 
 _PLAIN: Document = whole(
@@ -93,15 +98,12 @@ _PLAIN: Document = whole(
 )
 
 
-def _read_by(document: Document) -> frozenset[ModelValue]:
-    """The values of models that a case reads."""
-    scenario = scenario_of(document)
-    assert scenario is not None, "only documents that the loader accepts are drawn"
-    return carried_out(scenario).read
+def _read_by(outcome: CaseOutcome) -> frozenset[str]:
+    """The values of models that a run read, as far as they can be changed."""
+    return frozenset(name for whose, name in outcome.read if name in VALUES[whose])
 
 
-def _read_beside(plain: frozenset[ModelValue], document: Document) -> frozenset[ModelValue]:
-    return _read_by(document) - plain
+_TOKEN = re.compile(r"(\d+):(\d+)((?:\.\d+(?:~[a-z_]+)?)*)")
 
 
 def document_of(token: str, space: Space) -> Document:
@@ -110,17 +112,13 @@ def document_of(token: str, space: Space) -> Document:
     Raises:
         UsageError: it is not the name of a case.
     """
-    seed, _, chain = token.partition(":")
-    numbers = chain.split(".")
-    if not seed.isdecimal() or not all(number.isdecimal() for number in numbers):
+    found = _TOKEN.fullmatch(token)
+    changes = [one.partition("~") for one in found[3].split(".")[1:]] if found else []
+    if not found or any(name and not any(name in names for names in VALUES.values()) for _, _, name in changes):
         raise UsageError(f"{token!r} is not the name of a case", remedy="write SEED:NUMBER.NUMBER, for example 7:12.85")
-    document: Document | None = None
-    with one_freeze():
-        plain = _read_by(_PLAIN)
-        for number in map(int, numbers):
-            parent = None if document is None else Parent(document, space, partial(_read_beside, plain, document))
-            document = _made(int(seed), number, space, parent)
-    assert document is not None
+    document = _made(int(found[1]), int(found[2]), space, None, "")
+    for number, _, name in changes:
+        document = _made(int(found[1]), int(number), space, document, name)
     return document
 
 
@@ -179,16 +177,16 @@ def _outcome(document: Document, compare: Collection[str], other: OtherVersion |
 
 
 def _run(plan: _Plan, other: OtherVersion | None = None) -> CaseResult:
-    known = plan.parent
-    parent = None if known is None else Parent(known.document, plan.space, lambda: known.read)
-    document = _made(plan.seed, plan.number, plan.space, parent)
+    parent = None if plan.parent is None else plan.parent.document
+    document = _made(plan.seed, plan.number, plan.space, parent, plan.value)
     if other is None and plan.other is not None:
         other = _reference(plan.other)
     compare = [name for name, comparison in COMPARISONS.items() if plan.number % comparison.every == 0]
     outcome = _outcome(document, compare, other)
     assert outcome is not None, "only documents that the loader accepts are drawn"
-    read = outcome.read - plan.plain
-    features = outcome.features | {f"{whose} {name} is read" for whose, name in read}
+    read = _read_by(outcome) - plan.plain
+    given = {**document["printer"].get("settings", {}), **document.get("ca", {})}
+    features = outcome.features | {f"{name} is read: {str(given.get(name))[:40]}" for name in read}
     return CaseResult(plan.token, document, outcome.violations, features, outcome.reached, read)
 
 
@@ -224,8 +222,11 @@ class Search:
         self.features: Counter[str] = Counter()
         self._corpus: list[CaseResult] = []
         self._having: dict[str, list[int]] = {}
+        self._reading: dict[str, list[int]] = {}
+        plain = scenario_of(_PLAIN)
+        assert plain is not None
         with one_freeze():
-            self._plain = _read_by(_PLAIN)
+            self._plain = _read_by(carried_out(plain))
 
     def round(self, most: int = ROUND) -> Iterator[CaseResult]:
         """Run a round of at most ``most`` cases, and note what each reached, in the order of their numbers.
@@ -268,9 +269,19 @@ class Search:
     def _plan(self, number: int) -> _Plan:
         entropy = Entropy(self.seed).fork(f"choice/{number}")
         parent = self._parent(entropy)
-        if entropy.integer(1, 100) <= _FRESH_PERCENT:
+        chance, value = entropy.integer(1, 100), ""
+        if chance <= _FRESH_PERCENT:
             parent = None
-        return _Plan(self.seed, number, parent, self.space, self._plain, self._python)
+        elif chance <= _FRESH_PERCENT + _VALUE_PERCENT and self._reading:
+            parent, value = self._reader(entropy)
+        return _Plan(self.seed, number, parent, value, self.space, self._plain, self._python)
+
+    def _reader(self, entropy: Entropy) -> tuple[CaseResult, str]:
+        """A case that read a value which few cases read, and the name of that value."""
+        rare = sorted(self._reading, key=lambda name: (len(self._reading[name]), name))
+        name = rare[entropy.integer(0, (len(rare) - 1) // 2)]
+        cases = self._reading[name]
+        return self._corpus[cases[entropy.integer(0, len(cases) - 1)]], name
 
     def _parent(self, entropy: Entropy) -> CaseResult | None:
         """A case that reached something rare."""
@@ -292,6 +303,8 @@ class Search:
             for name in names:
                 if self.features[name] <= 20:
                     self._having.setdefault(name, []).append(len(self._corpus) - 1)
+            for value in result.read:
+                self._reading.setdefault(value, []).append(len(self._corpus) - 1)
         for violation in result.violations:
             self.found.setdefault(reason_of(violation), Found(violation, result.token, result.document, self.cases))
         self.times.update({reason_of(violation) for violation in result.violations})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping
@@ -19,7 +20,7 @@ from mfp_sim.device.state import DeviceState, unusable
 from mfp_sim.device.storage import DirectoryStorage
 from mfp_sim.events import AuditNote, PowerFailed
 from mfp_sim.exploration import running
-from mfp_sim.exploration.changing import Parent, changed
+from mfp_sim.exploration.changing import VALUES, changed
 from mfp_sim.exploration.comparing import COMPARISONS, compared
 from mfp_sim.exploration.drawing import Space, drawn, scenario_of
 from mfp_sim.exploration.draws import Document
@@ -61,7 +62,29 @@ def test_a_case_is_drawn_again_by_its_name() -> None:
         assert document_of(token, Space()) == document
 
 
-@pytest.mark.parametrize("token", ["", "7", "7:", "7:x", "x:7", "7:1..2"])
+def test_the_name_of_a_value_says_whose_it_is() -> None:
+    assert not set(VALUES["printer"]) & set(VALUES["ca"])
+
+
+def test_a_value_that_a_case_read_is_changed_alone() -> None:
+    search = Search(5, Space())
+    cases = {result.token: result for _ in range(3) for result in search.round()}
+    changed_alone = [token for token in cases if "~" in token.rpartition(".")[2]]
+    assert changed_alone
+    for token in changed_alone:
+        parent, name = token.rpartition(".")[0], token.rpartition("~")[2]
+        assert name in cases[parent].read
+        section, inner = ("ca", ()) if name in VALUES["ca"] else ("printer", ("settings",))
+        before, after = (copy.deepcopy(cases[one].document) for one in (parent, token))
+        for document in (before, after):
+            owner = document.setdefault(section, {})
+            for key in inner:
+                owner = owner.setdefault(key, {})
+            owner.pop(name, None)
+        assert after == before
+
+
+@pytest.mark.parametrize("token", ["", "7", "7:", "7:x", "x:7", "7:1..2", "7:1~redirects", "7:1.2~unknown"])
 def test_what_is_not_the_name_of_a_case_is_refused(token: str) -> None:
     with pytest.raises(UsageError, match="is not the name of a case"):
         document_of(token, Space())
@@ -72,7 +95,7 @@ def test_only_the_models_and_printers_that_are_allowed_are_drawn() -> None:
     assert all("printers" not in drawn(Entropy(3).fork(str(number)), one) for number in range(20))
     cases = [drawn(Entropy(3).fork(str(number)), three) for number in range(150)]
     for number in range(150):
-        cases.append(changed(Parent(cases[number], three, list), Entropy(4).fork(str(number))))
+        cases.append(changed(cases[number], Entropy(4).fork(str(number)), three))
     models: dict[str, set[str]] = defaultdict(set)
     for case in cases:
         models["printer"].add(case["printer"]["profile"])
@@ -83,7 +106,7 @@ def test_only_the_models_and_printers_that_are_allowed_are_drawn() -> None:
 
 def test_a_changed_case_is_a_scenario_that_ends_with_the_rules() -> None:
     parent = drawn(Entropy(3).fork("a"), Space())
-    children = [changed(Parent(parent, Space(), list), Entropy(3).fork(str(number))) for number in range(10)]
+    children = [changed(parent, Entropy(3).fork(str(number)), Space()) for number in range(10)]
     assert all(scenario_of(child) is not None for child in children)
     assert all(child["steps"][-1] == {"expect": {"always": "all"}} for child in children)
     assert any(child != parent for child in children)
