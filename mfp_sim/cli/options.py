@@ -1,178 +1,19 @@
-"""The grammar of ``mfp-sim``: verbs, options, help with examples. Imports only light modules, so that help is fast."""
+"""The grammar of ``mfp-sim``: the options of each verb. Imports only light modules, so that help is fast."""
 
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
 from pathlib import Path
 
 from mfp_sim import __version__
+from mfp_sim.cli.values import count, long_time, port, rate, seconds, seed, seeds, shard, speed
+from mfp_sim.cli.verbs import VERBS
 from mfp_sim.shared.reaching import REACH_OPTIONS
 
-__all__ = ["VERBS", "build_parser"]
+__all__ = ["build_parser"]
 
 
 _SELECTION = "scenario files, directories, names, or globs of names (default: all scenarios of the package)"
-
-
-@dataclass(frozen=True)
-class Verb:
-    """One verb, with the module below ``mfp_sim.cli`` and the function that implement it."""
-
-    name: str
-    sentence: str
-    module: str
-    function: str
-    examples: str
-
-
-VERBS = (
-    Verb("run", "run scenarios", "run", "run", """\
-  mfp-sim run                                   # every scenario of the package
-  mfp-sim run scenarios/polling 'detail-*'      # a directory, and names by glob
-  mfp-sim run my.scenario.yaml --report out     # HTML, Markdown, JUnit, JSON, traces
-  mfp-sim run --tag smoke --jobs 4 -x           # in four processes, stop at the first failure
-  mfp-sim run my.scenario.yaml --watch          # again after each change of the file
-  mfp-sim run NAME --flip A-22=5xx              # under another reading of an assumption
-  mfp-sim run --profile my-printer.yaml         # with another printer model
-  mfp-sim run NAME --set ca.profile=lenient     # with another value in the file
-  mfp-sim run --ca http://ca.example/scep --challenge-file secret.txt
-  mfp-sim run --ca https://ca.example/scep --tls-ca web.pem --profile my-printer.yaml   # a model that speaks HTTPS
-  mfp-sim run NAME --state-dir state            # keep what the printer stores in state/NAME/printer-1
-  mfp-sim run --repeat 3 --shuffle              # check that traces are the same each time, in any order"""),
-    Verb("new", "write a scenario file to begin with", "new", "new", """\
-  mfp-sim new                                   # asks for name and kind
-  mfp-sim new my-scenario                       # a manual request, in my-scenario.scenario.yaml
-  mfp-sim new slow-ca --kind pending --directory tests
-  mfp-sim new odd-nonce --fault nonce-mismatch"""),
-    Verb("list", "list scenarios", "look", "list_scenarios", """\
-  mfp-sim list
-  mfp-sim list --tag polling --json"""),
-    Verb("show", "show what happens in a scenario step by step, with virtual times", "look", "show", """\
-  mfp-sim show deferred-twice-then-issued
-  mfp-sim show my.scenario.yaml --seed 3"""),
-    Verb("explain", "explain a requirement, assumption, fault, check, step or scenario, or search them", "explain",
-         "explain", """\
-  mfp-sim explain MFP-POLL-03
-  mfp-sim explain A-22 SCEP-3.2.1.4-02 reset
-  mfp-sim explain auto_request status           # a step, a field of expect: their fields, with an example
-  mfp-sim explain --search lost reply           # everything that contains both words, best first"""),
-    Verb("check", "report all mistakes in scenarios and fleet plans, without running them", "look", "check", """\
-  mfp-sim check scenarios
-  mfp-sim check my.scenario.yaml
-  mfp-sim check --assumptions my.scenario.yaml  # runs it: does `assumes` name the right assumptions?
-  mfp-sim check --assumptions scenarios --jobs 4 --write"""),
-    Verb("schema", "print the JSON schema of scenario files or fleet plans, for editors", "look", "schema", """\
-  mfp-sim schema > scenario.schema.json
-  mfp-sim schema fleet > fleet.schema.json"""),
-    Verb("coverage", "list which requirements the scenarios show", "survey", "coverage", """\
-  mfp-sim coverage
-  mfp-sim coverage --manual                     # each statement of the manual, its scenarios and verdicts
-  mfp-sim coverage --field --markdown
-  mfp-sim coverage my-scenarios --missing MFP"""),
-    Verb("profiles", "list the printer models, or one model's values and their sources", "survey", "profiles", """\
-  mfp-sim profiles
-  mfp-sim profiles canon-ir-adv-dx --json
-  mfp-sim profiles my-printer.yaml              # reads the file and reports its mistakes
-  mfp-sim profiles --schema > profile.schema.json"""),
-    Verb("power-points", "list the points of a scenario at which the power can fail, or test each", "survey",
-         "power_points", """\
-  mfp-sim power-points deferred-twice-then-issued
-  mfp-sim power-points deferred-twice-then-issued --cut     # is the printer sound after each power failure?
-  mfp-sim power-points look-while-it-is-processed --every 250ms --cut     # and during a slow exchange?"""),
-    Verb("report", "convert a JSON report to HTML, Markdown, JUnit or GitHub annotations", "report", "report", """\
-  mfp-sim report out/report.json -o report.html
-  mfp-sim report out/report.json --lang nb -o rapport.html
-  mfp-sim report out/report.json --format markdown >> "$GITHUB_STEP_SUMMARY"
-  mfp-sim report out/report.json --format json --pretty | less
-  mfp-sim report out/report.json --format json -o report.json.gz
-  mfp-sim report new/report.json --since old/report.json -o new/report.html   # what was fixed, what is new
-  mfp-sim report --schema > report.schema.json"""),
-    Verb("decode", "print a SCEP message, CSR, certificate or HTTP exchange in readable form", "decode",
-         "decode", """\
-  mfp-sim decode request.der
-  mfp-sim decode reply.http --key printer-key.pem           # opens the envelope
-  mfp-sim decode capture.pcapng --json                      # each message in a packet capture
-  curl -s 'http://ca.example/scep?operation=GetCACert' | mfp-sim decode - --json"""),
-    Verb("diff", "show the fields in which two traces, reports, scenarios or messages differ", "diff", "diff", """\
-  mfp-sim diff deferred-twice-then-issued refused-after-pending   # two scenarios: what they do differently
-  mfp-sim diff old.scenario.yaml new.scenario.yaml
-  mfp-sim diff out-1/report.json out-2/report.json
-  mfp-sim diff out-1/traces/NAME.jsonl out-2/traces/NAME.jsonl
-  mfp-sim diff theirs.der ours.der"""),
-    Verb("conform", "check a SCEP server against RFC 8894, and whether the printer models work with it", "conform",
-         "conform", """\
-  mfp-sim conform http://ca.example/scep --challenge-file secret.txt --report out
-  mfp-sim conform https://ca.example/scep --tls-ca web.pem --tls-cert client.pem --proxy http://proxy.example:3128
-  mfp-sim conform URL --quick                               # at most 20 certificates; --list --quick shows what it runs
-  mfp-sim conform URL --read-only                           # requests no certificate
-  mfp-sim conform URL --budget 20 --only MUST --only 3.2.1  # at most 20 certificates; sections, ids, tags
-  mfp-sim conform URL --challenge-page http://ndes.example/CertSrv/mscep_admin/ --challenge-page-login-env LOGIN
-  mfp-sim conform URL --revoke-command "sh revoke.sh"       # the command gets SCEP_SERIAL
-  mfp-sim conform URL --report out --share                  # a report that does not name the site
-  mfp-sim conform URL --baseline baseline.yaml              # exit code 1 for any difference, better or worse
-  mfp-sim conform URL --only refuses-bad-signature          # repeat one check
-  mfp-sim conform --list
-  mfp-sim conform --self-test --jobs 2                      # prove every check
-  mfp-sim conform --questionnaire questions.md"""),
-    Verb("examine", "run a SCEP client against the mock in every situation and judge what it does", "examine",
-         "examine", """\
-  mfp-sim examine --client scepclient --report out    # a client with a wrapper in the package
-  mfp-sim examine --client "sh my-client.sh"          # your own, behind the protocol of docs/reference/clients.md
-  mfp-sim examine --client ./my-client --only refuses # replies to refuse; ids, patterns, requirements
-  mfp-sim examine --client ./my-client --ca 'profile: ndes-2016, ra: split'
-  mfp-sim examine --client ./my-client --baseline expected.yaml
-  mfp-sim examine --manual --quick                    # a device with buttons: shows each task and asks
-  mfp-sim examine --list"""),
-    Verb("explore", "search for a combination in which a rule does not hold, and shrink it to a scenario", "explore",
-         "explore", """\
-  mfp-sim explore                                  # 2000 cases
-  mfp-sim explore --time 10m --jobs 2 --out found  # for ten minutes; a scenario file for each failure
-  mfp-sim explore --seeds 500 --printers 3 --profile canon-legacy
-  mfp-sim explore --against old/bin/python         # what does this version do differently from another one?
-  mfp-sim explore --replay 7:12.85                 # one case again, with its scenario
-  mfp-sim explore --ca http://127.0.0.1:8080/scep --challenge-file secret.txt --time 5m   # a server's decisions
-  mfp-sim explore --list                           # the rules, and what a long search should reach
-  mfp-sim explore --time 8h --shard 1/4 --out a    # on each of four computers, with its own shard
-  mfp-sim explore --merge a/explore.json b/explore.json --out all"""),
-    Verb("fleet", "run many printers on one CA in virtual time, to size the CA", "fleet", "fleet", """\
-  mfp-sim fleet printers-09-00                     # a plan of the package
-  mfp-sim fleet my.fleet.yaml --report out         # HTML with charts, JSON, CSV
-  mfp-sim fleet my.fleet.yaml --find workers       # the smallest CA at which no request fails
-  mfp-sim fleet my.fleet.yaml --seeds 0..49 --jobs 4
-  mfp-sim fleet my.fleet.yaml --real 200           # 200 real printers, real messages: does the model agree?
-  mfp-sim fleet --merge a/fleet.json b/fleet.json --report out"""),
-    Verb("load", "enrol at a real server at a given rate, and measure what it can bear", "load", "load", """\
-  mfp-sim load http://127.0.0.1:8080/scep --challenge-file secret.txt          # 100 certificates, 5 a second
-  mfp-sim load plan.fleet.yaml --rate 50 --certificates 2000 --processes 2 --report out
-  mfp-sim load https://127.0.0.1/scep --tls-ca ca.pem # over TLS
-  mfp-sim load URL --clients 16                    # 16 clients that enrol one after the other
-  mfp-sim load --make-keys 5000 --keys keys.pem    # make keys in advance: each takes a quarter of a second
-  mfp-sim load URL --keys keys.pem --certificates 5000 --i-may-load-this-server
-  mfp-sim load URL --master --expect-workers 4 --bind 10.0.0.1 --keys keys.pem        # on one computer
-  mfp-sim load URL --worker --expect-workers 4 --master-host 10.0.0.1 --keys keys.pem # on each of four others"""),
-    Verb("proxy", "pass a device's SCEP requests on to its CA; judge, explain and record every exchange", "proxy",
-         "proxy", """\
-  mfp-sim proxy --listen 127.0.0.1:8081 --to http://ca.example/scep   # give the device http://127.0.0.1:8081/scep
-  mfp-sim proxy --listen 0.0.0.0:8081 --to https://ca.example/scep --tls-ca web.pem --save session
-  mfp-sim proxy --https --https-ca-out device.pem --to http://ca.example/scep      # HTTPS towards the device
-  mfp-sim proxy --to http://ca.example/scep --fault issue-then-reset   # the CA is right, but the network fails
-  mfp-sim proxy --to http://ca.example/scep --key ra.pem --save session --save-keys   # decrypt the requests too
-  mfp-sim proxy --to http://ca.example/scep --once --json | jq .      # in CI: ends with the first decision
-  mfp-sim proxy --replay session                # replay the server's replies, without a CA
-  mfp-sim proxy --list-faults"""),
-    Verb("serve", "serve printers with their Remote UI for a browser, and the mock CA", "serve", "serve", """\
-  mfp-sim serve                                 # a printer at http://127.0.0.1:8000/; you move its time
-  mfp-sim serve --challenge-file secret.txt --start 2026-03-02T08:00
-  mfp-sim serve --speed 3600                    # the printer's time passes an hour a second
-  mfp-sim serve --clock system --state-dir ~/printer
-  mfp-sim serve --ca http://ca.example/scep     # a real server, on the real clock
-  mfp-sim serve --record mine.scenario.yaml     # records a scenario; then: mfp-sim run mine.scenario.yaml"""),
-    Verb("completion", "print a completion script for a shell", "completion", "completion", """\
-  mfp-sim completion bash > ~/.local/share/bash-completion/completions/mfp-sim
-  mfp-sim completion zsh > "${fpath[1]}/_mfp-sim"
-  mfp-sim completion fish > ~/.config/fish/completions/mfp-sim.fish"""),
-)  # fmt: skip
 
 
 def build_parser(value: type[argparse.Action] | None = None) -> argparse.ArgumentParser:
@@ -215,7 +56,7 @@ def _selection(parser: argparse.ArgumentParser) -> None:
 
 
 def _conditions(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--seed", type=_seed, metavar="N", help="use this seed instead of each scenario's own")
+    parser.add_argument("--seed", type=seed, metavar="N", help="use this seed instead of each scenario's own")
     parser.add_argument(
         "--flip", action="append", default=[], metavar="A-nn[=READING]",
         help="use another reading of an assumption (repeatable); default: its second reading;\n"
@@ -228,7 +69,7 @@ def _json(parser: argparse.ArgumentParser, what: str = "print JSON") -> None:
 
 
 def _jobs(parser: argparse.ArgumentParser, what: str) -> None:
-    parser.add_argument("--jobs", type=_count, default=1, metavar="N", help=what)
+    parser.add_argument("--jobs", type=count, default=1, metavar="N", help=what)
 
 
 def _secret(parser: argparse.ArgumentParser, name: str, what: str) -> None:
@@ -271,7 +112,11 @@ def _run(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("-x", "--exitfirst", action="store_true", help="stop at the first failure")
     parser.add_argument(
-        "--repeat", type=_count, default=1, metavar="N", help="run each scenario N times; fail if its traces differ"
+        "--repeat",
+        type=count,
+        default=1,
+        metavar="N",
+        help="run each scenario N times; fail if its traces differ",
     )
     parser.add_argument("--shuffle", action="store_true", help="run in an order drawn from the seed")
     parser.add_argument("-q", "--quiet", action="store_true", help="print only failures and the summary")
@@ -380,7 +225,7 @@ def _conform_choice(parser: argparse.ArgumentParser) -> None:
 def _conform_safety(parser: argparse.ArgumentParser) -> None:
     safe = parser.add_argument_group("safety")
     safe.add_argument("--read-only", action="store_true", help="request no certificate")
-    safe.add_argument("--budget", type=_count, metavar="N", help="request at most N certificates")
+    safe.add_argument("--budget", type=count, metavar="N", help="request at most N certificates")
     safe.add_argument("--subject-prefix", default="mfp-sim-conform", metavar="TEXT", help="prefix of every subject")
     safe.add_argument("--rate", type=float, metavar="N", help="send at most N requests per second")
     safe.add_argument("--timeout", type=float, default=30.0, metavar="SECONDS", help="for each exchange (default: 30)")
@@ -450,7 +295,7 @@ def _conform_results(parser: argparse.ArgumentParser) -> None:
     )
     out.add_argument("--resume", type=Path, metavar="DIR", help="continue the interrupted run whose reports are in DIR")
     out.add_argument("--matrix", type=Path, metavar="FILE", help="with --self-test: the matrix as Markdown")
-    out.add_argument("--jobs", type=_count, default=1, metavar="N", help="with --self-test: processes (default: 1)")
+    out.add_argument("--jobs", type=count, default=1, metavar="N", help="with --self-test: processes (default: 1)")
     out.add_argument("-q", "--quiet", action="store_true", help="show only what is wrong, and the verdicts")
     out.add_argument("--json", action="store_true", help="print JSON on standard output")
 
@@ -470,7 +315,7 @@ def _examine(parser: argparse.ArgumentParser) -> None:
     choose.add_argument("--quick", action="store_true", help="only the most important situations")
     choose.add_argument("--ca", metavar="KEYS", help="the CA, as keys of a scenario's ca section "
                         "(default: rfc8894, or the first at which the client enrols)")  # fmt: skip
-    choose.add_argument("--timeout", type=_seconds, default=10.0, metavar="SECONDS",
+    choose.add_argument("--timeout", type=seconds, default=10.0, metavar="SECONDS",
                         help="for one reply; the client is stopped after four times that (default: 10)")  # fmt: skip
     out = parser.add_argument_group("results")
     out.add_argument(
@@ -561,10 +406,10 @@ def _diff(parser: argparse.ArgumentParser) -> None:
 def _serve(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="address to bind to (default: loopback)")
     parser.add_argument(
-        "--port", type=_port, default=8000, help="port of the first printer's Remote UI, 0 for any free port\n"
+        "--port", type=port, default=8000, help="port of the first printer's Remote UI, 0 for any free port\n"
         "(default: 8000); further printers use the following ports",
     )  # fmt: skip
-    parser.add_argument("--printers", type=_count, default=1, metavar="N", help="number of printers (default: 1)")
+    parser.add_argument("--printers", type=count, default=1, metavar="N", help="number of printers (default: 1)")
     parser.add_argument(
         "--profile", default="canon-ir-adv-dx", metavar="NAME|FILE", help="printer model (default: canon-ir-adv-dx)"
     )
@@ -576,14 +421,12 @@ def _serve(parser: argparse.ArgumentParser) -> None:
         help="frozen: simulated, you move it (default); system: the real time (default with --ca)",
     )  # fmt: skip
     parser.add_argument("--start", metavar="TIME", help="start of a frozen clock: 2026-03-02T08:00 (default: now)")
-    parser.add_argument(
-        "--speed", type=_speed, metavar="N", help="run the simulated clock N times as fast as real time"
-    )
-    parser.add_argument("--seed", type=_seed, default=1, metavar="N", help="seed of the automatic requests' spread")
+    parser.add_argument("--speed", type=speed, metavar="N", help="run the simulated clock N times as fast as real time")
+    parser.add_argument("--seed", type=seed, default=1, metavar="N", help="seed of the automatic requests' spread")
     parser.add_argument("--state-dir", type=Path, metavar="DIR", help="keep the printer's state in DIR, including keys")
     parser.add_argument("--record", type=Path, metavar="FILE", help="record what you do in the browser as a scenario")
     parser.add_argument("--ca", metavar="URL", help="use a real SCEP server instead of the mock")
-    parser.add_argument("--ca-port", type=_port, default=8080, help="port of the mock, 0 for any free (default: 8080)")
+    parser.add_argument("--ca-port", type=port, default=8080, help="port of the mock, 0 for any free (default: 8080)")
     parser.add_argument(
         "--ca-profile", default="rfc8894", metavar="NAME", help="profile of the mock (default: rfc8894)"
     )
@@ -601,11 +444,11 @@ def _schema(parser: argparse.ArgumentParser) -> None:
 
 
 def _explore(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--seeds", type=_count, metavar="N", help="number of cases (default: 2000, or all in --time)")
-    parser.add_argument("--time", type=_long_time, metavar="TIME", help="search this long: 90s, 10m, 8h")
+    parser.add_argument("--seeds", type=count, metavar="N", help="number of cases (default: 2000, or all in --time)")
+    parser.add_argument("--time", type=long_time, metavar="TIME", help="search this long: 90s, 10m, 8h")
     parser.add_argument("--first", action="store_true", help="stop at the first failure (default: after ten)")
-    parser.add_argument("--seed", type=_seed, default=1, metavar="N", help="another search (default: 1)")
-    parser.add_argument("--jobs", type=_count, default=1, metavar="N",
+    parser.add_argument("--seed", type=seed, default=1, metavar="N", help="another search (default: 1)")
+    parser.add_argument("--jobs", type=count, default=1, metavar="N",
                         help="processes; the cases are the same with any number (default: 1)")  # fmt: skip
     what = parser.add_argument_group("what is drawn")
     what.add_argument("--printers", type=int, choices=[1, 2, 3], default=2, metavar="1|2|3",
@@ -616,14 +459,14 @@ def _explore(parser: argparse.ArgumentParser) -> None:
                         "version do differently?")  # fmt: skip
     again = parser.add_argument_group("results")
     again.add_argument("--replay", metavar="CASE", help="run one case again and show its scenario")
-    again.add_argument("--shard", type=_shard, metavar="I/N", help="on the I-th of N computers")
+    again.add_argument("--shard", type=shard, metavar="I/N", help="on the I-th of N computers")
     again.add_argument("--merge", type=Path, nargs="+", metavar="FILE", help="make one result of several explore.json")
     again.add_argument("--out", type=Path, metavar="DIR", help="write explore.json, and a scenario for each failure")
     again.add_argument("--list", action="store_true", help="list the rules and the sometimes properties")
     _json(parser)
     server = parser.add_argument_group("a real server (--seeds counts its cases)")
     server.add_argument("--ca", dest="url", metavar="URL", help="search this SCEP server for wrong decisions")
-    server.add_argument("--budget", type=_count, default=200, metavar="N",
+    server.add_argument("--budget", type=count, default=200, metavar="N",
                         help="request at most N certificates (default: 200)")  # fmt: skip
     server.add_argument("--keep-going", action="store_true", help="continue after a breach of security")
     server.add_argument("--i-may-search-this-server", action="store_true", help="allow a server on another computer")
@@ -642,15 +485,15 @@ def _explore(parser: argparse.ArgumentParser) -> None:
 def _fleet(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("plans", nargs="+", type=Path, metavar="PLAN",
                         help="a plan's file, or the name of a plan of the package; with --merge, reports")  # fmt: skip
-    parser.add_argument("--days", type=_count, metavar="N", help="number of days, instead of the plan's")
+    parser.add_argument("--days", type=count, metavar="N", help="number of days, instead of the plan's")
     chance = parser.add_mutually_exclusive_group()
-    chance.add_argument("--seed", type=_seed, metavar="N", help="use this seed instead of the plan's")
+    chance.add_argument("--seed", type=seed, metavar="N", help="use this seed instead of the plan's")
     chance.add_argument(
-        "--seeds", type=_seeds, metavar="A..B", help="one run per seed; report the median of each figure"
+        "--seeds", type=seeds, metavar="A..B", help="one run per seed; report the median of each figure"
     )
-    parser.add_argument("--jobs", type=_count, default=1, metavar="N", help="processes for several runs (default: 1)")
+    parser.add_argument("--jobs", type=count, default=1, metavar="N", help="processes for several runs (default: 1)")
     parser.add_argument("--find", choices=["workers"], help="search for the smallest CA at which no request fails")
-    parser.add_argument("--real", nargs="?", type=_count, const=0, metavar="N",
+    parser.add_argument("--real", nargs="?", type=count, const=0, metavar="N",
                         help="run N real printers with real messages (at most 1000), and compare them with\n"
                         "the model")  # fmt: skip
     parser.add_argument("--merge", action="store_true", help="merge several reports of one plan")
@@ -664,12 +507,12 @@ def _load(parser: argparse.ArgumentParser) -> None:
     )
     how = parser.add_argument_group("amount (default: the plan's, or 100 certificates at 5 a second)")
     kind = how.add_mutually_exclusive_group()
-    kind.add_argument("--rate", type=_rate, metavar="N", help="start N enrolments a second, even if others still run")
-    kind.add_argument("--clients", type=_count, metavar="N", help="N clients, each with one enrolment after another")
-    how.add_argument("--certificates", type=_count, metavar="N", help="request at most N certificates")
-    how.add_argument("--ramp", type=_seconds, metavar="SECONDS", help="time in which the rate rises to its value")
-    how.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="per exchange (default: 30)")
-    how.add_argument("--seed", type=_seed, metavar="N", help="seed of the times at which enrolments begin")
+    kind.add_argument("--rate", type=rate, metavar="N", help="start N enrolments a second, even if others still run")
+    kind.add_argument("--clients", type=count, metavar="N", help="N clients, each with one enrolment after another")
+    how.add_argument("--certificates", type=count, metavar="N", help="request at most N certificates")
+    how.add_argument("--ramp", type=seconds, metavar="SECONDS", help="time in which the rate rises to its value")
+    how.add_argument("--timeout", type=seconds, metavar="SECONDS", help="per exchange (default: 30)")
+    how.add_argument("--seed", type=seed, metavar="N", help="seed of the times at which enrolments begin")
     safe = parser.add_argument_group("safety")
     safe.add_argument("--i-may-load-this-server", action="store_true", help="allow a server on another computer")
     safe.add_argument("--subject-prefix", default="mfp-sim-load", metavar="TEXT",
@@ -678,18 +521,18 @@ def _load(parser: argparse.ArgumentParser) -> None:
     _reach(parser, "reaching the server, without a proxy", proxies=False)
     keys = parser.add_argument_group("key pairs (default: made for the run)")
     keys.add_argument("--keys", type=Path, metavar="FILE", help="PEM file of keys; a run uses each key once")
-    keys.add_argument("--make-keys", type=_count, metavar="N", help="only make N keys and write them to --keys")
+    keys.add_argument("--make-keys", type=count, metavar="N", help="only make N keys and write them to --keys")
     keys.add_argument("--key-bits", type=int, choices=[2048, 3072, 4096], default=2048, help="default: 2048")
     where = parser.add_argument_group("processes and computers")
-    where.add_argument("--processes", type=_count, default=1, metavar="N", help="workers on this computer (default: 1)")
+    where.add_argument("--processes", type=count, default=1, metavar="N", help="workers on this computer (default: 1)")
     role = where.add_mutually_exclusive_group()
     role.add_argument("--master", action="store_true", help="collect the results of workers on other computers")
     role.add_argument("--worker", action="store_true", help="work for a master on another computer")
-    where.add_argument("--expect-workers", type=_count, default=1, metavar="N", help="workers in all (default: 1)")
+    where.add_argument("--expect-workers", type=count, default=1, metavar="N", help="workers in all (default: 1)")
     where.add_argument("--bind", default="127.0.0.1", metavar="ADDRESS", help="address of the master (default: "
                        "loopback);\nits port has no password: use a private network")  # fmt: skip
     where.add_argument("--master-host", default="127.0.0.1", metavar="HOST", help="default: 127.0.0.1")
-    where.add_argument("--master-port", type=_port, default=5557, metavar="PORT", help="default: 5557")
+    where.add_argument("--master-port", type=port, default=5557, metavar="PORT", help="default: 5557")
     parser.add_argument("--report", type=Path, metavar="DIR", help="write load.html, load.json, serials.txt to DIR")
     _json(parser)
 
@@ -703,7 +546,7 @@ def _proxy(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--replay", type=Path, metavar="DIR", help="replay the replies in the files of --save, without a CA"
     )
-    parser.add_argument("--timeout", type=_seconds, default=60.0, metavar="SECONDS",
+    parser.add_argument("--timeout", type=seconds, default=60.0, metavar="SECONDS",
                         help="per reply of the CA (default: 60)")  # fmt: skip
     parser.add_argument("--key", type=Path, action="append", default=[], metavar="FILE",
                         help="a private key, PEM, of the CA, its RA or the device: to open envelopes\n"
@@ -724,7 +567,7 @@ def _proxy(parser: argparse.ArgumentParser) -> None:
     out.add_argument("--save-keys", action="store_true", help="with --save and --key: save each envelope's content key")
     out.add_argument("--show-secrets", action="store_true",
                      help="with --save: do not mask logins, cookies and passwords in URLs")  # fmt: skip
-    out.add_argument("--exchanges", type=_count, metavar="N", help="stop after N exchanges")
+    out.add_argument("--exchanges", type=count, metavar="N", help="stop after N exchanges")
     out.add_argument("--once", action="store_true", help="stop when a request is granted or refused")
     out.add_argument("--json", action="store_true", help="one JSON object per line: each exchange, and the summary")
     _reach(parser, "reaching the CA")
@@ -736,77 +579,3 @@ _ARGUMENTS = {
     "fleet": _fleet, "load": _load, "serve": _serve, "proxy": _proxy, "conform": _conform, "examine": _examine,
     "explore": _explore, "completion": _completion, "report": _report,
 }  # fmt: skip
-
-
-def _count(text: str) -> int:
-    number = int(text) if text.isascii() and text.isdecimal() else 0
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a count from 1")
-    return number
-
-
-def _seconds(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
-    if not 0.1 <= number <= 3600:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a time from 0.1 to 3600 seconds")
-    return number
-
-
-def _long_time(text: str) -> float:
-    from mfp_sim.shared.documents import duration  # noqa: PLC0415 - only explore has it
-    from mfp_sim.shared.errors import UsageError  # noqa: PLC0415 - only explore has it
-
-    try:
-        return duration(text)
-    except UsageError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def _shard(text: str) -> tuple[int, int]:
-    number, slash, total = text.partition("/")
-    if not (slash and number.isdecimal() and total.isdecimal() and 1 <= int(number) <= int(total) <= 1000):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a shard such as 1/4")
-    return int(number), int(total)
-
-
-def _seed(text: str) -> int:
-    if not (text.isascii() and text.isdecimal()):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0")
-    return int(text)
-
-
-def _rate(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
-    if not 0 < number <= 10_000:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a rate from above 0 to 10000 a second")
-    return number
-
-
-def _seeds(text: str) -> range:
-    first, dots, last = text.partition("..")
-    if not (dots and first.isdecimal() and last.isdecimal() and text.isascii() and int(first) <= int(last)):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a range of seeds such as 0..49")
-    return range(int(first), int(last) + 1)
-
-
-def _port(text: str) -> int:
-    number = int(text) if text.isascii() and text.isdecimal() and len(text) <= 5 else -1
-    if not 0 <= number <= 65535:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a port from 0 to 65535")
-    return number
-
-
-def _speed(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
-    if not 0 < number <= 1_000_000:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a speed from above 0 to 1000000")
-    return number

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from mfp_sim.cli.options import VERBS
+from mfp_sim.cli.verbs import VERBS
 
 Taken = Mapping[str, Mapping[str, set[str]]]
 """By module and name: who takes it."""

@@ -15,7 +15,7 @@ import pytest
 
 from mfp_sim.cli.explain import entries, search
 from mfp_sim.cli.main import main
-from mfp_sim.cli.options import VERBS
+from mfp_sim.cli.verbs import VERBS
 from mfp_sim.report.json_report import report_schema
 from mfp_sim.scenario.expectations import EXPECTATIONS
 from mfp_sim.scenario.steps import STEPS

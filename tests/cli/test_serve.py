@@ -272,7 +272,7 @@ def test_mistakes_of_the_script_are_told_with_their_place(mfp_sim, tmp_path: Pat
 
 
 def test_the_examples_of_the_help_are_read() -> None:
-    from mfp_sim.cli.options import VERBS
+    from mfp_sim.cli.verbs import VERBS
 
     (verb,) = [verb for verb in VERBS if verb.name == "serve"]
     lines = [line.partition("#")[0].split() for line in verb.examples.splitlines()]
