@@ -9,7 +9,7 @@ import contextlib
 import signal
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
 
@@ -33,7 +33,6 @@ from mfp_sim.scenario.premises import broken_premises, premises_of
 from mfp_sim.scenario.runner import carry_out, frozen
 from mfp_sim.scenario.world import World, build
 from mfp_sim.shared.errors import MfpSimError
-from mfp_sim.shared.noting import noting
 
 __all__ = ["NO_CRASH", "ON_DISK", "CaseOutcome", "carried_out", "observed"]
 
@@ -106,9 +105,10 @@ def _carried_out(scenario: Scenario, seed: int, kept: KeptRun | None) -> CaseOut
     storages, vault = (None, None) if kept is None else (kept.storages, kept.vault)
     read: Mapping[str, set[str]] = {"printer": set(), "ca": set()}
     try:
-        shape = noting(scenario.ca.made_profile(), read["ca"])
-        setting = replace(scenario, ca=replace(scenario.ca, shape=shape, caps=None, empty_content=None, values={}))
-        world = build(setting, seed=seed, rules=ALWAYS, storages=storages, vault=vault, read=read["printer"])
+        world = build(
+            scenario, seed=seed, rules=ALWAYS, storages=storages, vault=vault, read=read["printer"],
+            read_of_ca=read["ca"],
+        )  # fmt: skip
     except MfpSimError:
         return CaseOutcome((), frozenset(), frozenset({"refused"}), (), 0, {"events": []})
     except Exception as error:  # noqa: BLE001 - a bug in the product is what is searched for

@@ -40,6 +40,7 @@ from mfp_sim.transport import InProcess, Network, Overheard, Sockets, Wire
 from mock_scep_server.challenges import StaticChallenge
 from mock_scep_server.journal import JournalEntry
 from mock_scep_server.service import ScepService, make_service
+from mock_scep_server.setup import CaSetup
 from mock_scep_server.vault import Vault
 
 if TYPE_CHECKING:
@@ -177,13 +178,14 @@ def build(
     vault: Vault | None = None,
     reach: Reach = DIRECTLY,
     read: set[str] | None = None,
+    read_of_ca: set[str] | None = None,
     rules: Collection[str] = (),
 ) -> World:
     """Build everything for one run: in process on a frozen clock, or against a real server on the system clock.
 
     ``storages`` makes the storage of each printer, by default in memory, and ``vault`` keeps the mock CA. ``reach`` is
-    how the real server is reached. ``read`` collects the names of the model's values that are read. ``rules`` are those
-    of `mfp_sim.scenario.always.rules` for which the run is watched.
+    how the real server is reached. ``read`` and ``read_of_ca`` collect the names of the values of models that are read.
+    ``rules`` are those of `mfp_sim.scenario.always.rules` for which the run is watched.
 
     Raises:
         UsageError: a flip that does not exist, or a storage that cannot be used.
@@ -198,7 +200,8 @@ def build(
     network = Network()
     service: ScepService | None = None
     if url is None:
-        service = _service(setting, clock, entropy, recorder, secret, vault)
+        ca = setting.ca if read_of_ca is None else _noting(setting.ca, read_of_ca)
+        service = _service(setting, ca, clock, entropy, recorder, secret, vault)
     keys = _keys(setting, entropy, side=0, pooled=url is None)
 
     printers: dict[str, Printer] = {}
@@ -298,14 +301,20 @@ def _keys(setting: Setting, entropy: Entropy, *, side: int, pooled: bool) -> Key
     return GeneratedKeys()
 
 
+def _noting(ca: CaSetup, read: set[str]) -> CaSetup:
+    """The same CA, which adds the name of each value of its profile to ``read`` when the value is read."""
+    return replace(ca, shape=noting(ca.made_profile(), read), caps=None, empty_content=None, values={})
+
+
 def _service(
-    setting: Setting, clock: Clock, entropy: Entropy, recorder: Recorder, secret: str | None, vault: Vault | None
-) -> ScepService:
+    setting: Setting, ca: CaSetup, clock: Clock, entropy: Entropy, recorder: Recorder, secret: str | None,
+    vault: Vault | None,
+) -> ScepService:  # fmt: skip
     def tell(entry: JournalEntry) -> None:
         recorder.record(MockRequest(**entry.told))
 
     return make_service(
-        setting.ca,
+        ca,
         clock=clock,
         entropy=entropy.fork("ca"),
         keys=_keys(setting, entropy, side=1, pooled=True),

@@ -450,6 +450,7 @@ _ASKS: Document = {"request": {"name": "tls", "common_name": "192.0.2.10", "chal
 _CUT: Document = {"power_cut": {"at": "PKCSReq.after", "off": "1s"}}
 RIGHT: Mapping[str, tuple[Document, list[Document]]] = {
     "a client that knows no capabilities uses GET": ({"profile": "step-ca", "caps_reply": "close"}, [_ASKS]),
+    "a CA without PKCSReq refuses it": ({"message_types": []}, [_ASKS]),
     "a CA issues again for the same request": ({"retransmission": "again"}, [_CUT, _ASKS, {"advance": "1m"}]),
 }
 

@@ -168,6 +168,7 @@ def _granted(course: Course) -> Iterator[str]:
         or setup.script
         or _steps(course, *_OPERATORS)
         or set(setup.given) - {"challenge", "ra"}
+        or setup.values
         or setup.policy.challenge.kind != "none"
     ):
         return
