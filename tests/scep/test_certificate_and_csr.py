@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -17,7 +17,7 @@ from mfp_sim.shared.scep import certificate as x509
 from mfp_sim.shared.scep import csr, der, messages
 from mfp_sim.shared.scep import vocabulary as v
 from mfp_sim.shared.scep.certificate import Certificate
-from mfp_sim.shared.simtime import PooledKeys
+from mfp_sim.shared.simtime import Entropy, PooledKeys
 
 UTC = timezone.utc
 OpenSsl = Callable[..., bytes]
@@ -38,6 +38,22 @@ def _odd_certificate(keys: PooledKeys, *, version: int | None, serial: int, afte
         x509.spki_of(key),
     )
     return der.sequence(tbs, algorithm, der.bit_string(key.sign(tbs, padding.PKCS1v15(), x509.HASHES["sha256"]())))
+
+
+def _issued(authority, **changes) -> Certificate:
+    """A certificate with an extension that occurs twice, and with changes."""
+    usage = x509.key_usage_extension("digitalSignature")
+    fields = {
+        "serial": 7,
+        "issuer": authority.certificate.subject,
+        "subject": x509.name(("CN", "leaf")),
+        "spki": authority.certificate.spki,
+        "not_before": authority.certificate.not_before,
+        "not_after": authority.certificate.not_after,
+        "extensions": [usage, x509.basic_constraints_extension(False), (v.KEY_USAGE, False, usage[2])],
+        "signing_key": authority.key,
+    }
+    return x509.issue(**{**fields, **changes})
 
 
 def test_openssl_accepts_our_certificate_and_says_what_we_say(authority, openssl: OpenSsl) -> None:
@@ -78,6 +94,55 @@ def test_a_version_1_certificate_with_a_serial_of_33_octets_is_read_and_verifies
 def test_a_negative_serial_is_read_as_what_it_is(keys: PooledKeys) -> None:
     octets = _odd_certificate(keys, version=2, serial=-5, after=der.time(datetime(2030, 1, 1, tzinfo=UTC)))
     assert Certificate.from_der(octets).serial == -5
+
+
+@pytest.mark.parametrize(
+    ("changes", "oddities"),
+    [
+        ({}, ()),
+        ({"extensions": ()}, ()),
+        ({"serial": -(2**160)}, ("a serial number of 21 bytes", "a serial number that is not positive")),
+        ({"not_before": datetime(1949, 12, 31, tzinfo=UTC)}, ("GeneralizedTime before 2050",)),
+        ({"not_after": datetime(2050, 1, 1, tzinfo=UTC)}, ()),
+        ({"not_after": datetime(2030, 6, 1, 12, 30, 5, 999999, timezone(timedelta(hours=2)))}, ()),
+        ({"digest": "sha512"}, ()),
+        ({"signing_key": PooledKeys(Entropy(3)).ec(256)}, ()),
+    ],
+)
+def test_an_issued_certificate_is_what_its_octets_say(monkeypatch, authority, changes, oddities) -> None:
+    monkeypatch.setattr(x509, "_READ", {})
+    issued = _issued(authority, **changes)
+    ((kept, elements),) = x509._READ.values()
+    assert kept is issued
+    x509._READ.clear()
+    found = Certificate.from_der(issued.der)
+    assert found is not issued
+    assert found == issued
+    assert list(found.extensions.items()) == list(issued.extensions.items())
+    assert x509._READ[issued.der] == (found, elements)
+    assert issued.oddities == oddities
+
+
+def test_an_issued_certificate_with_a_name_in_ber_is_read_again(monkeypatch, authority) -> None:
+    name = x509.name(("CN", "leaf"))
+    monkeypatch.setattr(x509, "_READ", {})
+    issued = _issued(authority, subject=b"\x30\x81" + name[1:])
+    assert x509._READ == {}
+    assert Certificate.from_der(issued.der) == issued
+
+
+@pytest.mark.parametrize(
+    ("part", "octets", "path"),
+    [
+        ("issuer", b"\x31\x00", "certificate.issuer at byte 0: expected SEQUENCE, got SET"),
+        ("subject", b"", "certificate.subject at byte 0: expected tag and length, got 0 bytes"),
+        ("spki", b"\x30\x01", "certificate.subjectPublicKeyInfo at byte 0: expected 1 bytes of content, got 0 bytes"),
+    ],
+)
+def test_a_certificate_that_could_not_be_read_is_not_issued(authority, part: str, octets: bytes, path: str) -> None:
+    with pytest.raises(DecodeError) as caught:
+        _issued(authority, **{part: octets})
+    assert str(caught.value) == path
 
 
 def test_a_changed_certificate_does_not_verify(authority) -> None:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from functools import cached_property, lru_cache
 from typing import ClassVar
 
@@ -207,28 +207,30 @@ class Certificate(Signed, Named):
         if first:
             version = tbs.child(0, "version").child(0, "value", der.INTEGER).to_integer() + 1
         validity = tbs.child(first + 3, "validity", der.SEQUENCE)
+        serial = tbs.child(first, "serialNumber", der.INTEGER).to_integer()
+        issuer = tbs.child(first + 2, "issuer", der.SEQUENCE).raw
+        subject = tbs.child(first + 4, "subject", der.SEQUENCE).raw
+        spki = tbs.child(first + 5, "subjectPublicKeyInfo", der.SEQUENCE).raw
+        begins = validity.child(0, "notBefore")
+        not_before = begins.to_time()
+        ends = validity.child(1, "notAfter")
+        not_after = ends.to_time()
         found = cls(
             der=octets,
             version=version,
-            serial=tbs.child(first, "serialNumber", der.INTEGER).to_integer(),
-            issuer=tbs.child(first + 2, "issuer", der.SEQUENCE).raw,
-            subject=tbs.child(first + 4, "subject", der.SEQUENCE).raw,
-            spki=tbs.child(first + 5, "subjectPublicKeyInfo", der.SEQUENCE).raw,
-            not_before=validity.child(0, "notBefore").to_time(),
-            not_after=validity.child(1, "notAfter").to_time(),
+            serial=serial,
+            issuer=issuer,
+            subject=subject,
+            spki=spki,
+            not_before=not_before,
+            not_after=not_after,
             extensions=_extensions(tbs, first + 6),
             tbs=tbs.raw,
             signature_oid=outer.child(1, "signatureAlgorithm", der.SEQUENCE).child(0, "algorithm").to_oid(),
             signature=outer.child(2, "signature", der.BIT_STRING).to_bits(),
+            oddities=_oddities(version, serial, (not_before, begins.tag), (not_after, ends.tag)),
         )
-        odd = _oddities(found, [entry.tag for entry in validity.children])
-        if odd:
-            found = replace(found, oddities=odd)
-        if not work.ber and len(octets) <= READ_OCTETS:
-            if len(_READ) >= READ_LIMIT:
-                _READ.clear()
-            _READ[octets] = found, work.elements - before
-        return found
+        return found if work.ber else _remembered(found, work.elements - before)
 
     def public_key(self) -> PublicKey:
         """The public key, RSA or EC.
@@ -314,15 +316,14 @@ class Identity:
     key: PrivateKey = field(repr=False)
 
 
-def _oddities(found: Certificate, tags: Sequence[int]) -> tuple[str, ...]:
-    """What RFC 5280 forbids (4.1.2.1, 4.1.2.2, 4.1.2.5) but the reader accepts."""
-    size = found.serial.bit_length() // 8 + 1
-    early = [when for when, tag in zip((found.not_before, found.not_after), tags, strict=False)
-             if tag == der.GENERALIZED_TIME and when.year < 2050]  # fmt: skip
+def _oddities(version: int, serial: int, *times: tuple[datetime, int]) -> tuple[str, ...]:
+    """What RFC 5280 forbids (4.1.2.1, 4.1.2.2, 4.1.2.5) but the reader accepts; ``times`` have their tags."""
+    size = serial.bit_length() // 8 + 1
+    early = any(tag == der.GENERALIZED_TIME and when.year < 2050 for when, tag in times)
     rows = (
-        found.version != 3 and f"version {found.version}",
+        version != 3 and f"version {version}",
         size > 20 and f"a serial number of {size} bytes",
-        found.serial <= 0 and "a serial number that is not positive",
+        serial <= 0 and "a serial number that is not positive",
         early and "GeneralizedTime before 2050",
     )
     return tuple(text for text in rows if text)
@@ -333,6 +334,15 @@ READ_LIMIT, READ_OCTETS = 256, 4096
 the same few recur. The limits keep a hostile peer from filling the memory."""
 _READ: dict[bytes, tuple[Certificate, int]] = {}
 """The read certificates, each with the number of its elements, so that reading it again counts the same."""
+
+
+def _remembered(certificate: Certificate, elements: int) -> Certificate:
+    """The certificate, which is not read again while it is in the cache."""
+    if len(certificate.der) <= READ_OCTETS:
+        if len(_READ) >= READ_LIMIT:
+            _READ.clear()
+        _READ[certificate.der] = certificate, elements
+    return certificate
 
 
 def _extensions(tbs: der.Element, first: int) -> dict[str, Extension]:
@@ -544,20 +554,47 @@ def issue(
 
     Raises:
         AlgorithmRefused: MD5 without ``md5``.
+        DecodeError: a name or the key is not a SEQUENCE.
     """
+    parts = {"issuer": issuer, "subject": subject, "subjectPublicKeyInfo": spki}
+    read = [der.read(octets, f"certificate.{part}").expect(der.SEQUENCE) for part, octets in parts.items()]
     algorithm_identifier = signature_algorithm(signing_key, digest, md5=md5)
+    begins, ends = der.time(not_before), der.time(not_after)
     tbs = der.sequence(
         der.explicit(0, der.integer(2)),
         der.integer(serial),
         algorithm_identifier,
         issuer,
-        der.sequence(der.time(not_before), der.time(not_after)),
+        der.sequence(begins, ends),
         subject,
         spki,
         *([der.explicit(3, encode_extensions(extensions))] if extensions else []),
     )
     signature = sign(signing_key, tbs, digest)
-    return Certificate.from_der(der.sequence(tbs, algorithm_identifier, der.bit_string(signature)))
+    first, last = (moment.astimezone(timezone.utc).replace(microsecond=0) for moment in (not_before, not_after))
+    signed_with = der.read(algorithm_identifier)
+    found = Certificate(  # as `from_der` would read it
+        der=der.sequence(tbs, algorithm_identifier, der.bit_string(signature)),
+        version=3,
+        serial=serial,
+        issuer=issuer,
+        subject=subject,
+        spki=spki,
+        not_before=first,
+        not_after=last,
+        extensions={oid: Extension(critical, value) for oid, critical, value in extensions},
+        tbs=tbs,
+        signature_oid=signed_with.child(0, "algorithm").to_oid(),
+        signature=signature,
+        oddities=_oddities(3, serial, (first, begins[0]), (last, ends[0])),
+    )
+    if any(part.work.ber for part in read):
+        return found
+    # What `from_element` would read in the certificate, its TBS, version, validity, algorithm, and extensions.
+    elements = 3 + 7 + 1 + 2 + signed_with.inside
+    if extensions:
+        elements += 2 + sum(3 + critical for _, critical, _ in extensions)
+    return _remembered(found, elements)
 
 
 def self_signed(
