@@ -8,12 +8,12 @@ from __future__ import annotations
 import re
 import socket
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
 from mfp_sim.shared.scep.http_messages import HEAD_CAP, IDLE_SECONDS, MESSAGE_CAP, TOKEN, HttpRequest
-from mfp_sim.shared.scep.url import Url
+from mfp_sim.shared.scep.url import Scheme, Url
 from mfp_sim.shared.simtime import Clock
 
 __all__ = ["Connection", "Gone", "Unreadable", "read_request"]
@@ -77,8 +77,8 @@ class Connection:
         return octets
 
 
-def read_request(source: Connection) -> HttpRequest:
-    """Read one complete request.
+def read_request(source: Connection, scheme: Scheme = "http") -> HttpRequest:
+    """Read one complete request, which came with `scheme`.
 
     Raises:
         Unreadable: no service can answer it; the error has the status of the refusal.
@@ -96,8 +96,9 @@ def read_request(source: Connection) -> HttpRequest:
     if version not in ("HTTP/1.0", "HTTP/1.1"):
         raise Unreadable(505, "This server supports HTTP/1.0 and HTTP/1.1.")
     headers = tuple(_headers(source, HEAD_CAP - len(line)))
-    request = HttpRequest(method, _origin_form(target), headers, b"", version)
-    return HttpRequest(method, request.target, headers, _body(source, request), version)
+    head = HttpRequest(method, _origin_form(target), headers, b"", version, scheme)
+    body = _body(source, head)
+    return replace(head, body=body) if body else head
 
 
 def _headers(source: Connection, left: int) -> Iterator[tuple[str, str]]:

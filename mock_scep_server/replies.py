@@ -45,6 +45,13 @@ class Replies:
 
     def __init__(self, parts: CaParts, entropy: Entropy) -> None:
         self._profile, self._clock, self._entropy = parts.profile, parts.clock, entropy
+        self._forms = Oddities(
+            digest_parameters=parts.profile.digest_parameters,
+            signature_name=parts.profile.signature_name,
+            signature_parameters=parts.profile.signature_parameters,
+            key_transport=KeyTransport(parameters=parts.profile.transport_parameters),
+            constructed_ciphertext=parts.profile.constructed_ciphertext,
+        )
 
     def frame(self, message: PkiMessage) -> CertRep:
         """The common parts of replies to a message: nonces, transaction, and algorithms, from the profile or the
@@ -53,16 +60,11 @@ class Replies:
         cipher = message.envelope.cipher if message.envelope else "aes-128-cbc"
         oaep = cipher.startswith("aes") and profile.transport_for_aes == "oaep"
         cipher, digest = self._cipher(cipher), self._digest(message.digest)
-        transport = KeyTransport("oaep", parameters="minimal")
-        odd = Oddities(
-            digest_parameters=profile.digest_parameters,
-            signature_name=profile.signature_name,
-            signature_parameters=profile.signature_parameters,
-            key_transport=transport if oaep else KeyTransport(parameters=profile.transport_parameters),
-            constructed_ciphertext=profile.constructed_ciphertext,
-            single_des=cipher == "des-cbc",
-            md5=digest == "md5",
-        )
+        odd = self._forms
+        if oaep:
+            odd = replace(odd, key_transport=KeyTransport("oaep", parameters="minimal"))
+        if cipher == "des-cbc" or digest == "md5":
+            odd = replace(odd, single_des=cipher == "des-cbc", md5=digest == "md5")
         fresh = self._entropy.octets(16)
         return CertRep(
             status=PkiStatus.SUCCESS,

@@ -16,7 +16,6 @@ import threading
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from datetime import timedelta
 from typing import Final, Protocol
 
@@ -241,7 +240,7 @@ class ServerHost:
     def _answer(self, source: Connection, client: str) -> bool:
         """Handle one request and its delivery; return whether the connection stays open."""
         try:
-            request = replace(read_request(source), scheme="http" if self._tls is None else "https")
+            request = read_request(source, "http" if self._tls is None else "https")
         except Unreadable as refusal:
             self._on_refusal(client, refusal.status, refusal.text)
             return self._refuse(source.socket, refusal.status, refusal.text)

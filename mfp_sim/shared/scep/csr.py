@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from mfp_sim.shared.errors import AlgorithmRefused, DecodeError
 from mfp_sim.shared.scep import der
@@ -151,6 +151,10 @@ class Csr(Named):
             AlgorithmRefused: the key is neither RSA nor EC.
             DecodeError: the key is malformed.
         """
+        return self._public_key
+
+    @cached_property
+    def _public_key(self) -> PublicKey:
         return public_key_of(self.spki, "csr.subjectPKInfo")
 
 

@@ -172,7 +172,7 @@ def _signed(
         certificates=certificates,
         digest=plan.digest,
         oddities=odd,
-        contradiction=_attributes({**attributes, **{name: values[0] for name, values in odd.second_signer}}, odd),
+        contradiction=_contradiction(attributes, odd) if odd.signers == "two" else (),
     )
     return enveloped(message) if odd.layers_swapped and deliverable else message
 
@@ -191,6 +191,11 @@ def _common(
     if signing_time is not None:
         found[v.SIGNING_TIME] = der.time(signing_time)
     return found
+
+
+def _contradiction(attributes: dict[str, bytes], odd: Oddities) -> list[bytes]:
+    """The encoded attributes of the second SignerInfo."""
+    return _attributes({**attributes, **{name: values[0] for name, values in odd.second_signer}}, odd)
 
 
 def _attributes(values: dict[str, bytes], odd: Oddities) -> list[bytes]:
