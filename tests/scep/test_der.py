@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from datetime import datetime, timedelta, timezone
+from typing import ClassVar
 
 import pytest
 from asn1crypto import core
@@ -130,6 +133,29 @@ def test_a_missing_child_is_named_with_its_path_and_offset() -> None:
     with pytest.raises(DecodeError) as caught:
         der.read(der.sequence(der.integer(1)), "thing").child(1, "serialNumber", der.INTEGER)
     assert str(caught.value) == "thing.serialNumber at byte 5: expected INTEGER, got the end of its parent"
+
+
+@pytest.mark.parametrize("octets", ["3009 3003 020101 3002 0500", "3080 3003 020105 0000"])
+def test_a_message_is_freed_without_the_garbage_collector(monkeypatch, octets: str) -> None:
+    class Work(der.ReadingWork):
+        """Can be referred to weakly, since it has no slots."""
+
+        made: ClassVar[list[weakref.ref[Work]]] = []
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.made.append(weakref.ref(self))
+
+    monkeypatch.setattr(der, "ReadingWork", Work)
+    gc.disable()
+    try:
+        element = der.read(bytes.fromhex(octets))
+        _walk(element)
+        assert Work.made[0]() is element.work
+        del element
+        assert Work.made[0]() is None
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("index", [-1, 0, 1])

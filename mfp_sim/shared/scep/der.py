@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
+from typing import Any, TypeAlias
 
 from mfp_sim.shared.errors import DecodeError
 
@@ -193,17 +194,21 @@ class ReadingWork:
         return 6 * self.elements + self.copied
 
 
+_Place: TypeAlias = list[Any]
+"""The place of the parent, or None, and the name or number in it. Both change when their meaning becomes known."""
+
+
 class Element:
     """One element as received. ``buffer`` is the whole message; ``start``, ``body`` and ``end`` are offsets in it.
 
     ``path`` names its place in the message. It is computed on demand: most messages are correct, and reading them has
-    to be fast.
+    to be fast. An element refers to the place of its parent instead of to the parent: without that cycle, a message is
+    freed as soon as it is no longer used, and the garbage collector, which would take longer, is not needed.
     """
 
     __slots__ = (
         "_children",
-        "_name",
-        "_parent",
+        "_place",
         "body",
         "body_end",
         "buffer",
@@ -220,26 +225,25 @@ class Element:
         start: int,
         limit: int,
         depth: int,
-        parent: Element | None,
-        name: str | int,
+        place: _Place,
         work: ReadingWork,
     ) -> None:
         work.elements += 1
         if work.elements > work.most:
-            raise DecodeError(_place(parent, name), start, f"at most {work.most} elements", "more")
+            raise DecodeError(_path(place), start, f"at most {work.most} elements", "more")
         if depth > work.depth:
             if depth > MAX_DEPTH:
-                raise DecodeError(_place(parent, name), start, f"a depth of at most {MAX_DEPTH}", "more")
+                raise DecodeError(_path(place), start, f"a depth of at most {MAX_DEPTH}", "more")
             work.depth = depth
         if limit - start < 2:
-            raise DecodeError(_place(parent, name), start, "tag and length", f"{limit - start} bytes")
+            raise DecodeError(_path(place), start, "tag and length", f"{limit - start} bytes")
         tag, length, body = buffer[start], buffer[start + 1], start + 2
         if tag & 0x1F == 0x1F:
-            raise DecodeError(_place(parent, name), start, "a tag number below 31", "a long tag")
+            raise DecodeError(_path(place), start, "a tag number below 31", "a long tag")
         if tag == 0:
-            raise DecodeError(_place(parent, name), start, "an element", "tag 00")
+            raise DecodeError(_path(place), start, "an element", "tag 00")
         self.buffer, self.tag, self.start, self.depth, self.work = buffer, tag, start, depth, work
-        self._parent, self._name = parent, name
+        self._place = place
         self._children: tuple[Element, ...] | None = None
         if length >= 0x80:
             if length == 0x80:
@@ -248,7 +252,7 @@ class Element:
             size = length & 0x7F
             if size > 4 or body + size > limit:
                 raise DecodeError(
-                    _place(parent, name), start + 1, "a length of at most 4 bytes within the message", f"{size} bytes"
+                    _path(place), start + 1, "a length of at most 4 bytes within the message", f"{size} bytes"
                 )
             length = int.from_bytes(buffer[body : body + size], "big")
             if length < 0x80 or not buffer[body]:
@@ -257,18 +261,19 @@ class Element:
         self.body = body
         self.body_end = self.end = end = body + length
         if end > limit:
-            raise DecodeError(_place(parent, name), start, f"{length} bytes of content", f"{limit - body} bytes")
+            raise DecodeError(_path(place), start, f"{length} bytes of content", f"{limit - body} bytes")
 
     def _read_indefinite(self, limit: int) -> None:
         """A BER element of indefinite length: its children run up to the end-of-contents bytes."""
         if not self.tag & 0x20:
-            place, got = _place(self._parent, self._name), "an indefinite one"
-            raise DecodeError(place, self.start + 1, "a definite length for a primitive element", got)
+            wanted = "a definite length for a primitive element"
+            raise DecodeError(self.path, self.start + 1, wanted, "an indefinite one")
         self.work.ber = True
         self.body = self.body_end = self.end = position = self.start + 2
         children: list[Element] = []
         while self.buffer[position : min(position + 2, limit)] != b"\x00\x00":
-            child = Element(self.buffer, position, limit, self.depth + 1, self, len(children), self.work)
+            place: _Place = [self._place, len(children)]
+            child = Element(self.buffer, position, limit, self.depth + 1, place, self.work)
             children.append(child)
             position = child.end
         self.body_end, self.end = position, position + 2
@@ -280,10 +285,7 @@ class Element:
     @property
     def path(self) -> str:
         """The place in the message by names, ``signerInfos[0].sid``; by number where there is no name."""
-        above = "" if self._parent is None else self._parent.path
-        if isinstance(self._name, int):
-            return f"{above}[{self._name}]"
-        return f"{above}.{self._name}" if above and self._name[:1] != "[" else above + self._name
+        return _path(self._place)
 
     @property
     def indefinite(self) -> bool:
@@ -316,11 +318,11 @@ class Element:
     def children(self) -> tuple[Element, ...]:
         """The elements inside a constructed one."""
         if self._children is None:
-            buffer, work, limit, depth = self.buffer, self.work, self.body_end, self.depth + 1
+            buffer, work, limit, depth, above = self.buffer, self.work, self.body_end, self.depth + 1, self._place
             found: list[Element] = []
             position, number = self.body, 0
             while position < limit:
-                found.append(child := Element(buffer, position, limit, depth, self, number, work))
+                found.append(child := Element(buffer, position, limit, depth, [above, number], work))
                 position, number = child.end, number + 1
             self._children = tuple(found)
         return self._children
@@ -337,7 +339,7 @@ class Element:
         """The elements inside a constructed one, without keeping them: for long lists."""
         position, number = self.body, 0
         while position < self.body_end:
-            child = Element(self.buffer, position, self.body_end, self.depth + 1, self, number, self.work)
+            child = Element(self.buffer, position, self.body_end, self.depth + 1, [self._place, number], self.work)
             yield child
             position, number = child.end, number + 1
 
@@ -347,7 +349,7 @@ class Element:
 
     def under(self, path: str) -> Element:
         """The same element, which has the given path from now on."""
-        self._parent, self._name = None, path
+        self._place[:] = None, path
         return self
 
     def expect(self, tag: int, name: str | None = None) -> Element:
@@ -369,10 +371,9 @@ class Element:
         try:
             found = (self._children or self.children)[index]
         except IndexError:
-            path = f"{self.path}.{name}" if self.path and name[:1] != "[" else self.path + name
             wanted = tag_name(tag) if tag else "an element"
-            raise DecodeError(path, self.body_end, wanted, "the end of its parent") from None
-        found._name = name
+            raise DecodeError(_path([self._place, name]), self.body_end, wanted, "the end of its parent") from None
+        found._place[1] = name
         if tag is not None and found.tag != tag:
             raise found.fail(tag_name(tag))
         return found
@@ -515,13 +516,16 @@ def read(
         raise DecodeError(path, 0, f"at most {size} bytes", f"{len(octets)} bytes")
     work = ReadingWork()
     work.most = elements
-    element = Element(octets, 0, len(octets), 0, None, path, work)
+    element = Element(octets, 0, len(octets), 0, [None, path], work)
     if not trailing and element.end != len(octets):
         raise DecodeError(path, element.end, "the end of the message", f"{len(octets) - element.end} bytes more")
     return element
 
 
-def _place(parent: Element | None, name: str | int) -> str:
-    """The path of an element that could not be read."""
-    above = "" if parent is None else parent.path
-    return f"{above}[{name}]" if isinstance(name, int) else name
+def _path(place: _Place) -> str:
+    """The place in words."""
+    above, name = place
+    before = "" if above is None else _path(above)
+    if isinstance(name, int):
+        return f"{before}[{name}]"
+    return f"{before}.{name}" if before and name[:1] != "[" else before + name
