@@ -91,7 +91,12 @@ class _Simulated(UnderWay):
         self.booking = self._wire.scheduler.at(instant, action, label)
 
     def _end(self, instant: datetime, result: Result) -> None:
-        self._book(instant, lambda: self._done(result), "reply")
+        self._book(instant, lambda: self._finish(result), "reply")
+
+    def _finish(self, result: Result) -> None:
+        """End with a result; without the booking, which refers to the exchange, the exchange is freed at once."""
+        self.booking = None
+        self._done(result)
 
     def _arrive(self) -> None:
         if self._swallowed():
@@ -116,7 +121,7 @@ class _Simulated(UnderWay):
         def end() -> None:
             if not self._swallowed():
                 self._became("late" if isinstance(result, DeadlineExceeded) else "ended")
-                self._done(result)
+                self._finish(result)
 
         self._book(self._ahead.now(), end, "reply")
 

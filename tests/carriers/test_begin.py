@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import threading
+import weakref
 from collections.abc import Collection
 from datetime import timedelta
 from typing import Any
@@ -71,6 +73,21 @@ def test_a_refusal_is_an_event_too(state) -> None:
     ((when, error),) = street.ended
     assert when == 0
     assert isinstance(error, ConnectFailed)
+
+
+@pytest.mark.parametrize("state", ["up", "refused", "silent"])
+def test_an_exchange_that_has_ended_is_freed_without_the_garbage_collector(state) -> None:
+    street = Street()
+    street.network.state = state
+    gc.disable()
+    try:
+        under_way = weakref.ref(street.begin())
+        assert under_way() is not None
+        street.until(100)
+        assert len(street.ended) == 1
+        assert under_way() is None
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize(("cut", "asked"), [(0.0, 0), (0.5, 0), (1.0, 1), (10.0, 1), (21.9, 1)])
