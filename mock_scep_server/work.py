@@ -91,7 +91,8 @@ class Work:
         """
         self.taken = script.take(self.facts, self.context.now)
         answer = self.altered(On.ANSWER, self.taken.answer)
-        self.taken = replace(self.taken, answer=answer)
+        if answer is not self.taken.answer:
+            self.taken = replace(self.taken, answer=answer)
         if answer is None or answer.kind != "http":
             return answer
         status = answer.status or 500

@@ -115,7 +115,7 @@ def public_key_of(spki: bytes, path: str) -> PublicKey:
     """
     wanted = "an RSA or EC public key"
     try:
-        key = load_der_public_key(spki)
+        key = (_loaded if len(spki) <= _KEPT_KEY else load_der_public_key)(spki)
     except UnsupportedAlgorithm as error:
         raise AlgorithmRefused(path, 0, wanted, str(error) or "another kind of key") from None
     except (ValueError, TypeError, OverflowError) as error:
@@ -124,6 +124,13 @@ def public_key_of(spki: bytes, path: str) -> PublicKey:
         kind = type(key).__name__.strip("_").removesuffix("PublicKey")
         raise AlgorithmRefused(path, 0, wanted, f"a key for {kind}")
     return key
+
+
+_loaded = lru_cache(maxsize=64)(load_der_public_key)
+"""The first use of a loaded key prepares it, which is worth keeping: a request has the same key in its CSR and in the
+certificate of its signer."""
+_KEPT_KEY = 1024
+"""Larger keys, in bytes, are not kept: a hostile peer must not fill the memory."""
 
 
 def sign(key: PrivateKey, octets: bytes, digest: str, *, pss: bool = False) -> bytes:
@@ -155,12 +162,11 @@ def signature_algorithm(key: PrivateKey, digest: str, *, md5: bool = False) -> b
     Raises:
         AlgorithmRefused: MD5 without ``md5``, or a digest that cannot be used with the key.
     """
-    known = v.ECDSA_SIGNATURE_OIDS if isinstance(key, ec.EllipticCurvePrivateKey) else v.RSA_SIGNATURE_OIDS
+    elliptic = isinstance(key, ec.EllipticCurvePrivateKey)
+    known = v.ECDSA_SIGNATURE_OIDS if elliptic else v.RSA_SIGNATURE_OIDS
     if digest not in known or (digest == "md5" and not md5):
         raise AlgorithmRefused("signatureAlgorithm", 0, "SHA-1 or SHA-2", digest)
-    if isinstance(key, ec.EllipticCurvePrivateKey):
-        return algorithm(v.ECDSA_SIGNATURE_OIDS[digest])
-    return algorithm(v.RSA_SIGNATURE_OIDS[digest], der.null())
+    return algorithm(known[digest], *([] if elliptic else [der.null()]))
 
 
 def pss_algorithm(digest: str) -> bytes:

@@ -319,9 +319,11 @@ def encode_signed_data(
         stands = stands[:-1] + bytes((stands[-1] ^ 1,))
     body = b""
     if stands is not None:
-        pieces = [stands[i : i + 1000] for i in range(0, len(stands), 1000)]
-        string = der.indefinite(0x24, b"".join(map(der.octet_string, pieces))) if oddities.ber else None
-        body = wrap(0xA0, string or der.octet_string(stands))
+        string = der.octet_string(stands)
+        if oddities.ber:
+            pieces = [stands[i : i + 1000] for i in range(0, len(stands), 1000)]
+            string = der.indefinite(0x24, b"".join(map(der.octet_string, pieces)))
+        body = wrap(0xA0, string)
     listed = [digest] if oddities.listed_digests is None else oddities.listed_digests
     certificates = certificates[::-1] if oddities.certificates == "reversed" else certificates
     bag = b"" if oddities.certificates == "empty" else b"".join(c.der for c in certificates)

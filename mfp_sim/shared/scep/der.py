@@ -61,9 +61,9 @@ def tlv(tag: int, content: bytes) -> bytes:
     """One element with a definite, shortest length."""
     length = len(content)
     if length < 0x80:
-        return bytes((tag, length)) + content
+        return b"%c%c%b" % (tag, length, content)
     size = (length.bit_length() + 7) // 8
-    return bytes((tag, 0x80 | size)) + length.to_bytes(size, "big") + content
+    return b"%c%c%b%b" % (tag, 0x80 | size, length.to_bytes(size, "big"), content)
 
 
 def indefinite(tag: int, content: bytes) -> bytes:
@@ -242,7 +242,11 @@ class Element:
             raise DecodeError(_path(place), start, "a tag number below 31", "a long tag")
         if tag == 0:
             raise DecodeError(_path(place), start, "an element", "tag 00")
-        self.buffer, self.tag, self.start, self.depth, self.work = buffer, tag, start, depth, work
+        self.buffer = buffer
+        self.tag = tag
+        self.start = start
+        self.depth = depth
+        self.work = work
         self._place = place
         self._children: tuple[Element, ...] | None = None
         if length >= 0x80:
@@ -395,17 +399,18 @@ class Element:
 
     def to_integer(self) -> int:
         """The signed value of an INTEGER of up to 1025 bytes."""
-        self.expect(INTEGER)
-        if not 1 <= len(self.content) <= 1025:
-            raise self.fail("an INTEGER of 1 to 1025 bytes", f"{len(self.content)} bytes")
-        return int.from_bytes(self.content, "big", signed=True)
+        content = self.expect(INTEGER).content
+        if not 1 <= len(content) <= 1025:
+            raise self.fail("an INTEGER of 1 to 1025 bytes", f"{len(content)} bytes")
+        return int.from_bytes(content, "big", signed=True)
 
     def to_oid(self) -> str:
         """The dotted form of an OBJECT IDENTIFIER."""
-        self.expect(OID)
-        dotted = _dotted(self.content)
+        content = self.expect(OID).content
+        # Only short identifiers are cached, so that a hostile peer cannot fill the memory.
+        dotted = _dotted(content) if len(content) <= 12 else _dotted.__wrapped__(content)
         if dotted is None:
-            raise self.fail("a well-formed OBJECT IDENTIFIER", self.content[:16].hex() or "nothing")
+            raise self.fail("a well-formed OBJECT IDENTIFIER", content[:16].hex() or "nothing")
         return dotted
 
     def to_octets(self, primitive_tag: int = OCTET_STRING) -> bytes:
@@ -418,10 +423,10 @@ class Element:
 
     def to_bits(self) -> bytes:
         """The bytes of a BIT STRING without its count of unused bits."""
-        self.expect(BIT_STRING)
-        if not self.content or self.content[0] > 7:
-            raise self.fail("a BIT STRING with a count of unused bits from 0 to 7", self.content[:1].hex() or "nothing")
-        return self.content[1:]
+        content = self.expect(BIT_STRING).content
+        if not content or content[0] > 7:
+            raise self.fail("a BIT STRING with a count of unused bits from 0 to 7", content[:1].hex() or "nothing")
+        return content[1:]
 
     def to_text(self) -> str:
         """The text of any string type; undecodable bytes become U+FFFD."""
@@ -479,7 +484,7 @@ def _instant(text: str) -> datetime | None:
 
 
 @lru_cache(maxsize=4096)
-def _dotted_cached(content: bytes) -> str | None:
+def _dotted(content: bytes) -> str | None:
     if not content or content[-1] & 0x80 or len(content) > 128:
         return None
     arcs, value = [], 0
@@ -490,11 +495,6 @@ def _dotted_cached(content: bytes) -> str | None:
             value = 0
     first = min(arcs[0] // 40, 2)
     return ".".join(str(arc) for arc in (first, arcs[0] - 40 * first, *arcs[1:]))
-
-
-def _dotted(content: bytes) -> str | None:
-    # Only short identifiers are cached, so that a hostile peer cannot fill the memory.
-    return _dotted_cached(content) if len(content) <= 12 else _dotted_cached.__wrapped__(content)
 
 
 def read(
