@@ -20,7 +20,7 @@ from mfp_sim.shared.scep.vocabulary import FailInfo, MessageType
 from mock_scep_server.asked import Asked, Refusal
 from mock_scep_server.ca import CertificateAuthority
 from mock_scep_server.ca_parts import CaParts
-from mock_scep_server.grants import grant
+from mock_scep_server.grants import Grant, grant
 
 __all__ = ["RequestReader"]
 
@@ -44,22 +44,14 @@ class RequestReader:
             return Asked(message, signer, authority).refused(FailInfo.BAD_MESSAGE_CHECK, "no signer certificate")
         own = self._parts.ledger.own(signer)
         legacy = self._profile.legacy_renewal or message.message_type != MessageType.PKCS_REQ
-        asked = Asked(message, signer, authority, own, own if legacy else None)
-        try:
-            message.verify(signer)
-            asked = replace(asked, verified=True)
-            if message.digest in self._profile.refuse_digests:
-                return asked.refused(FailInfo.BAD_ALG, f"{message.digest} is refused")
-            if not isinstance(signer.public_key(), RSAPublicKey):
-                # Refuse before issuing: no reply could be enveloped to this signer (F-A10).
-                return asked.refused(self._unserved, "the reply cannot be enveloped to an elliptic key")
-            data = messages.open_envelope(
-                message, authority.decrypts_with, authority.recipient.certificate, refuse=self._profile.refuse_ciphers
-            )
-        except AlgorithmRefused as error:
-            return asked.refused(FailInfo.BAD_ALG, f"{error.got} is refused")
-        except (SignatureInvalid, EnvelopeUnreadable, DecodeError) as error:
-            return asked.refused(FailInfo.BAD_MESSAGE_CHECK, error.message)
+        wrong = self._unverified(message, signer)
+        renews = own if legacy else None
+        asked = Asked(message, signer, authority, own, renews, refusal=wrong, verified=wrong is None)
+        if wrong is not None:
+            return asked
+        data = self._opened(message, signer, authority)
+        if isinstance(data, Refusal):
+            return replace(asked, refusal=data)
         forms, strict = self._profile.refuse_forms, self._profile.tolerance == "strict"
         odd = next((note for note in message.notes if strict or note.requirement in forms), None)
         if odd is not None:
@@ -79,6 +71,32 @@ class RequestReader:
         except DecodeError as error:
             refusal = self._unreadable(f"the messageData is wrong: {error}")
             return replace(asked, refusal=refusal, unreadable=str(error))
+
+    def _unverified(self, message: PkiMessage, signer: Certificate) -> Refusal | None:
+        """The reason why the signature does not count, or None."""
+        try:
+            message.verify(signer)
+        except AlgorithmRefused as error:
+            return Refusal(FailInfo.BAD_ALG, f"{error.got} is refused")
+        except (SignatureInvalid, DecodeError) as error:
+            return Refusal(FailInfo.BAD_MESSAGE_CHECK, error.message)
+        return None
+
+    def _opened(self, message: PkiMessage, signer: Certificate, authority: CertificateAuthority) -> bytes | Refusal:
+        """The decrypted messageData, or why the CA refuses to decrypt it or cannot."""
+        if message.digest in self._profile.refuse_digests:
+            return Refusal(FailInfo.BAD_ALG, f"{message.digest} is refused")
+        try:
+            if not isinstance(signer.public_key(), RSAPublicKey):
+                # Refuse before issuing: no reply could be enveloped to this signer (F-A10).
+                return Refusal(self._unserved, "the reply cannot be enveloped to an elliptic key")
+            return messages.open_envelope(
+                message, authority.decrypts_with, authority.recipient.certificate, refuse=self._profile.refuse_ciphers
+            )
+        except AlgorithmRefused as error:
+            return Refusal(FailInfo.BAD_ALG, f"{error.got} is refused")
+        except (EnvelopeUnreadable, DecodeError) as error:
+            return Refusal(FailInfo.BAD_MESSAGE_CHECK, error.message)
 
     def _unreadable(self, text: str) -> Refusal:
         return Refusal(FailInfo.BAD_REQUEST, text, self._profile.unreadable_data_status)
@@ -113,25 +131,32 @@ class RequestReader:
             return replace(asked, issuer=issuer, serial=serial)
         csr = Csr.from_der(data)
         name_pairs(csr.subject)  # a certificate whose subject is not a Name would be unreadable
-        asked = replace(asked, csr=csr)
+        granted = self._granted(csr)
+        if isinstance(granted, Refusal):
+            return replace(asked, csr=csr, refusal=granted)
+        notes = tuple(f"not granted: {what}" for what in granted.refused)
+        return replace(asked, csr=csr, granted=granted, notes=notes)
+
+    def _granted(self, csr: Csr) -> Grant | Refusal:
+        """The extensions that the certificate gets, or why the CSR is refused."""
         if csr.version != 0:
-            return replace(asked, refusal=self._unreadable(f"the CSR's version is {csr.version} but must be 0"))
+            return self._unreadable(f"the CSR's version is {csr.version} but must be 0")
         try:
             public = csr.public_key()
         except AlgorithmRefused as error:
-            return asked.refused(self._unserved, f"a CSR for {error.got}; {error.expected} is required")
+            return Refusal(self._unserved, f"a CSR for {error.got}; {error.expected} is required")
         try:
             if self._profile.csr_signature == "checked":
                 csr.verify(md5="md5" not in self._profile.refuse_digests)
         except AlgorithmRefused as error:
-            return replace(asked, refusal=Refusal(FailInfo.BAD_ALG, f"{error.got} is refused in a CSR"))
+            return Refusal(FailInfo.BAD_ALG, f"{error.got} is refused in a CSR")
         except SignatureInvalid as error:
             # Not badMessageCheck, which is about the signature of the CMS message (RFC 8894, 3.2.1.4).
-            return replace(asked, refusal=self._unreadable(error.message))
+            return self._unreadable(error.message)
         least = self._policy.minimum_rsa or self._profile.minimum_rsa
         if isinstance(public, RSAPublicKey) and public.key_size < least:
-            return asked.refused(self._unserved, f"an RSA key of {public.key_size} bits; at least {least} are required")
+            return Refusal(self._unserved, f"an RSA key of {public.key_size} bits; at least {least} are required")
         granted = grant(csr)
         if granted.refused and self._policy.extensions == "refuse":
-            return asked.refused(FailInfo.BAD_REQUEST, f"not granted: {', '.join(granted.refused)}")
-        return replace(asked, granted=granted, notes=tuple(f"not granted: {what}" for what in granted.refused))
+            return Refusal(FailInfo.BAD_REQUEST, f"not granted: {', '.join(granted.refused)}")
+        return granted
