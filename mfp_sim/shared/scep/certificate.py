@@ -377,7 +377,7 @@ def name(*pairs: tuple[str, str]) -> bytes:
     for label, text in pairs:
         if label == "DC":
             value = der.ia5_string(text)
-        elif all(letter in der.PRINTABLE for letter in text):
+        elif der.PRINTABLE.issuperset(text):
             value = der.printable_string(text)
         else:
             value = der.utf8_string(text)
@@ -437,8 +437,11 @@ def name_text(octets: bytes) -> str:
     return ",".join(f"{label}={_escaped(text) if is_text else '#' + text}" for label, text, is_text in reversed(found))
 
 
+_ESCAPES = str.maketrans({letter: "\\" + letter for letter in ',+"\\<>;'})
+
+
 def _escaped(text: str) -> str:
-    out = "".join("\\" + letter if letter in ',+"\\<>;' else letter for letter in text)
+    out = text.translate(_ESCAPES)
     return "\\" + out if out[:1] in ("#", " ") else out
 
 

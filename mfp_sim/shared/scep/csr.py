@@ -60,8 +60,7 @@ def build(
     """
     attributes = []
     if challenge:
-        printable = all(letter in der.PRINTABLE for letter in challenge)
-        text = der.printable_string(challenge) if printable else der.utf8_string(challenge)
+        text = der.printable_string(challenge) if der.PRINTABLE.issuperset(challenge) else der.utf8_string(challenge)
         attributes.append(der.sequence(der.oid(v.CHALLENGE_PASSWORD), der.set_of([text])))
     if sans:
         requested = encode_extensions([subject_alt_name_extension(sans)])

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from email.utils import format_datetime
+from functools import cached_property
 from http import HTTPStatus
 from typing import Final, Literal, TypeAlias
 from urllib.parse import quote, unquote_to_bytes
@@ -419,7 +420,11 @@ class Capabilities:
 
     def has(self, keyword: str) -> bool:
         """Whether the keyword was listed, in any case."""
-        return keyword.lower() in {word.lower() for word in self.keywords}
+        return keyword.lower() in self._listed
+
+    @cached_property
+    def _listed(self) -> frozenset[str]:
+        return frozenset(word.lower() for word in self.keywords)
 
     @property
     def standard(self) -> bool:
