@@ -10,6 +10,7 @@ from one machine to the next; what has a limit is the number of function calls, 
 from __future__ import annotations
 
 import cProfile
+import gc
 import pstats
 from dataclasses import dataclass
 from statistics import median
@@ -17,7 +18,7 @@ from time import perf_counter
 
 from benchmarks.stage import Operation, Stage, no_collection
 
-__all__ = ["Enrolment", "calls", "measure", "operations", "profile"]
+__all__ = ["Enrolment", "calls", "garbage", "measure", "operations", "profile"]
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,16 @@ def calls(rounds: int = 50) -> float:
     """How many function calls an enrolment makes, those of the standard library and of C among them, for one version
     of Python."""
     return pstats.Stats(_profiled(rounds)).total_calls / rounds  # type: ignore[attr-defined]
+
+
+def garbage(rounds: int = 50) -> float:
+    """How many objects an enrolment leaves that only the garbage collector can free."""
+    stage = Stage(seed=13)
+    with no_collection():
+        for _ in range(rounds):
+            stage.enrol()
+            stage.forget()
+        return gc.collect() / rounds
 
 
 def _fastest_tenth(seconds: list[float]) -> float:
