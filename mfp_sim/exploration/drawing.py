@@ -14,7 +14,7 @@ from typing import TypeVar
 from mfp_sim.device.power import NAMES as POWER_POINTS
 from mfp_sim.device.printer import SCREENS
 from mfp_sim.device.printer_profile import PROFILES as PRINTERS
-from mfp_sim.device.printer_profile import READINGS
+from mfp_sim.device.printer_profile import ModelValues
 from mfp_sim.device.readings import OTHER_VALUES
 from mfp_sim.exploration.drawing_ca import CHALLENGE, ca_of, script_of
 from mfp_sim.exploration.draws import Document, Draw
@@ -366,11 +366,12 @@ def _communication(draw: Draw) -> Document:
 
 
 MODEL_VALUES: Mapping[str, Sequence[object]] = {
-    **{name: tuple(readings.values()) for name, readings in READINGS.values()},
+    **{name: schema.get("enum", (False, True)) for name, schema in ModelValues().schema({})["properties"].items()
+       if "enum" in schema or schema["type"] == "boolean"},
     **{name: [plain(load_text(text, name)) for text in texts]
        for values in OTHER_VALUES.values() for name, texts in values.items()},
 }  # fmt: skip
-"""The values of a model that the manual does not state, with what they may be."""
+"""The values of a model that are a choice, and others that the manual does not state, with what they may be."""
 
 
 def printer_of(draw: Draw, space: Space) -> Document:

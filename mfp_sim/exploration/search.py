@@ -62,12 +62,13 @@ class Found:
 
 @dataclass(frozen=True)
 class _Plan:
-    """One case of a round: its number, its parent, if it has one, and the one value of a model that differs, if it is
-    no other change. ``plain`` are the values that a plain request reads."""
+    """One case of a round: its number, the name and document of its parent, if it has one, and the one value of a model
+    that differs, if it is no other change. ``plain`` are the values that a plain request reads."""
 
     seed: int
     number: int
-    parent: CaseResult | None
+    parent: str
+    document: Document | None
     value: str
     space: Space
     plain: frozenset[str]
@@ -76,7 +77,7 @@ class _Plan:
     @property
     def token(self) -> str:
         number = f"{self.number}~{self.value}" if self.value else str(self.number)
-        return f"{self.seed}:{number}" if self.parent is None else f"{self.parent.token}.{number}"
+        return f"{self.parent}.{number}" if self.parent else f"{self.seed}:{number}"
 
 
 def _made(seed: int, number: int, space: Space, parent: Document | None, value: str) -> Document:
@@ -177,8 +178,7 @@ def _outcome(document: Document, compare: Collection[str], other: OtherVersion |
 
 
 def _run(plan: _Plan, other: OtherVersion | None = None) -> CaseResult:
-    parent = None if plan.parent is None else plan.parent.document
-    document = _made(plan.seed, plan.number, plan.space, parent, plan.value)
+    document = _made(plan.seed, plan.number, plan.space, plan.document, plan.value)
     if other is None and plan.other is not None:
         other = _reference(plan.other)
     compare = [name for name, comparison in COMPARISONS.items() if plan.number % comparison.every == 0]
@@ -274,7 +274,8 @@ class Search:
             parent = None
         elif chance <= _FRESH_PERCENT + _VALUE_PERCENT and self._reading:
             parent, value = self._reader(entropy)
-        return _Plan(self.seed, number, parent, value, self.space, self._plain, self._python)
+        name, document = ("", None) if parent is None else (parent.token, parent.document)
+        return _Plan(self.seed, number, name, document, value, self.space, self._plain, self._python)
 
     def _reader(self, entropy: Entropy) -> tuple[CaseResult, str]:
         """A case that read a value which few cases read, and the name of that value."""
