@@ -292,17 +292,12 @@ class Machine:
         self.commit("audit")
 
     def commit(self, what: Commit, then: Callable[[], None] | None = None) -> None:
-        """Commit the whole state, and call ``then`` once it is stored, between the two power points."""
+        """Commit the whole state and call ``then``, between the two power points."""
         self.points.reach(f"commit-{what}.before")
         for part in self.parts:
             part.save()
         state = self.state.stored()
-        try:
-            self._storage.commit(state)
-        except PowerLost:
-            if then is not None and self._storage.load() == state:  # the power failed just after it was stored
-                then()
-            raise
+        self._storage.commit(state)
         self._kept = state
         for part in self.parts:
             part.saved()

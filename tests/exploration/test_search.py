@@ -421,7 +421,7 @@ def _cut_in_commit(at: str, nth: int) -> list[str]:
 
 
 def test_after_a_failure_while_a_state_is_written_every_rule_holds() -> None:
-    """A certificate that was stored is installed, also in the ledger, if the power failed before the CA knew."""
+    """A certificate that was stored before the CA heard of it is no orphan without a cause."""
     assert [_cut_in_commit(*cut) for cut in CUTS] == [[]] * len(CUTS)
 
 
@@ -451,6 +451,16 @@ _CUT: Document = {"power_cut": {"at": "PKCSReq.after", "off": "1s"}}
 RIGHT: Mapping[str, tuple[Document, list[Document]]] = {
     "a client that knows no capabilities uses GET": ({"profile": "step-ca", "caps_reply": "close"}, [_ASKS]),
     "a CA without PKCSReq refuses it": ({"message_types": []}, [_ASKS]),
+    "a CA issues again for a request whose certificate it revoked": (
+        {},
+        [
+            {**_CUT, "power_cut": {"at": "PKCSReq.after"}},
+            _ASKS,
+            {"ca_operator": {"revoke": "*"}},
+            {"power_on": None},
+            {"advance": "1m"},
+        ],
+    ),
     "a CA issues again for the same request": ({"retransmission": "again"}, [_CUT, _ASKS, {"advance": "1m"}]),
 }
 

@@ -12,7 +12,8 @@ from mfp_sim.device.private import load_private
 from mfp_sim.events import ExchangeReply, ExchangeRequest, MockRequest
 from mfp_sim.scenario.always.watching import AlwaysRule, Course
 from mfp_sim.shared.errors import DecodeError
-from mfp_sim.shared.scep.certificate import common_name_of, spki_of
+from mfp_sim.shared.scep.certificate import Certificate, common_name_of, spki_of
+from mock_scep_server.service import ScepService
 
 __all__ = ["CA_RULES"]
 
@@ -80,12 +81,21 @@ def _explained(course: Course) -> Iterator[str]:
         return
     kept = [storage.kept for storage in course.storages.values() if storage.kept is not None]
     requests = [request for state in kept for request in (state["request"], state["kept"]) if request]
-    explained = {request["enrolment"]["transaction_id"] for request in requests if request["transaction"]}
+    under_way = {request["enrolment"]["transaction_id"] for request in requests if request["transaction"]}
+    there = {key["certificate"] for state in kept for key in state["keys"]}  # the CA hears of it at the next start
+    later: set[str] = set()
     for entry in reversed(course.ca.ledger.entries):
-        if not (entry.explained or entry.transaction_id in explained):
+        replaced = entry.transaction_id in later and _is_over(course, course.ca, entry.certificate)
+        waits = entry.transaction_id in under_way or entry.der.hex() in there
+        if not (entry.explained or waits or replaced):
             yield f"serial {entry.certificate.serial:x} is an orphan without a cause"
-        if course.ca.profile.retransmission == "again":  # it issued another certificate for the same request
-            explained.add(entry.transaction_id)
+        later.add(entry.transaction_id)
+
+
+def _is_over(course: Course, ca: ScepService, certificate: Certificate) -> bool:
+    """Whether the CA issues another certificate for the same request."""
+    again = ca.profile.retransmission == "again" or ca.revocations.is_revoked(certificate.serial)
+    return again or certificate.not_after < course.now
 
 
 def _installed(course: Course) -> Iterator[str]:
