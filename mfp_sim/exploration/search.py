@@ -62,8 +62,8 @@ class Found:
 
 @dataclass(frozen=True)
 class _Plan:
-    """One case of a round: its number, the name and document of its parent, if it has one, and the one value of a model
-    that differs, if it is no other change. ``plain`` are the values that a plain request reads."""
+    """One case of a round: its number, the name and document of its parent, if it has one, and the name of the value of
+    a model if only that differs. ``plain`` are the values that a plain request reads."""
 
     seed: int
     number: int
