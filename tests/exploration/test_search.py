@@ -461,6 +461,16 @@ RIGHT: Mapping[str, tuple[Document, list[Document]]] = {
             {"advance": "1m"},
         ],
     ),
+    "a manual request and an automatic one with a restart end at the same instant": (
+        {},
+        [
+            {"power_cut": {"at": "commit-request-ended.before", "off": "1s"}},
+            {"ca_script": [{"faults": [{"delay": {"seconds": "1d"}}], "times": 1}]},
+            {**_ASKS, "request": {**_ASKS["request"], "wait": False}},
+            {"auto_request": {"start_in": "1s", "restart": True, "key": {**_ASKS["request"], "name": "web"}}},
+            {"advance": "1m"},
+        ],
+    ),
     "a CA issues again for the same request": ({"retransmission": "again"}, [_CUT, _ASKS, {"advance": "1m"}]),
 }
 

@@ -330,11 +330,16 @@ def _nothing_unforeseen(course: Course) -> Iterator[str]:
 
 def _restarts(course: Course) -> Iterator[str]:
     """A success of an automatic request restarts the printer if the settings say so, and otherwise does not."""
+    ended: list[tuple[str, StoredCommit]] = []
+    restarting = set()
     for serial, old, new in _pairs(course):
         added = _new_rows(course, serial, old, new)
-        if len(added) != 1 or added[0]["state"] != "successful":
-            continue
-        wanted = added[0]["method"] == "automatic" and new.state["auto"]["restart"]
+        if len(added) == 1 and added[0]["state"] == "successful":
+            ended.append((serial, new))
+            if added[0]["method"] == "automatic" and new.state["auto"]["restart"]:
+                restarting.add((serial, new.time))
+    for serial, new in ended:
+        wanted = (serial, new.time) in restarting  # a manual request may end at the same instant
         after = [one for one in course.of(serial) if one.number >= new.events]
         words = [getattr(one.event, "operation", "") for one in after if one.time == new.time]
         lost = any(isinstance(one.event, PowerFailed) for one in after if one.time == new.time)
