@@ -471,6 +471,15 @@ RIGHT: Mapping[str, tuple[Document, list[Document]]] = {
             {"advance": "1m"},
         ],
     ),
+    "no key can be made for a new transaction after a lost reply": (
+        {"script": [{"then": "none"}]},
+        [
+            {"auto_request": {"start_in": "1s", "polling": {"count": 1, "interval": "1m"}, "key": _ASKS["request"]}},
+            {"advance": "1s"},
+            {"key_generation": "fails"},
+            {"advance": "1m"},
+        ],
+    ),
     "a CA issues again for the same request": ({"retransmission": "again"}, [_CUT, _ASKS, {"advance": "1m"}]),
 }
 
@@ -478,7 +487,10 @@ RIGHT: Mapping[str, tuple[Document, list[Document]]] = {
 @pytest.mark.parametrize("name", RIGHT)
 def test_what_a_search_once_reported_and_is_right_violates_no_rule(name: str) -> None:
     ca, steps = RIGHT[name]
-    case = {**ENROLLED, "ca": {"challenge": {"static": "s"}, **ca}, "steps": [*steps, ENROLLED["steps"][-1]]}
+    printer = {**ENROLLED["printer"], "settings": {"resend": "new-transaction"}}
+    case = {
+        **ENROLLED, "printer": printer, "ca": {"challenge": {"static": "s"}, **ca}, "steps": [*steps, ENROLLED["steps"][-1]],
+    }  # fmt: skip
     scenario = scenario_of(case)
     assert scenario is not None
     outcome = carried_out(scenario)

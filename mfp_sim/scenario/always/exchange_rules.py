@@ -173,7 +173,7 @@ def _rows_fit(course: Course) -> Iterator[str]:
                         yield f"{serial}: the status shows a success, the SUCCESS was for another transaction"
                     last = None
                     continue
-                if event.diagnosis == "another request is being processed":
+                if event.diagnosis.startswith(("another request is being processed", "no-key: ")):
                     continue  # the row is about a request that was never sent
                 wanted = _shown(last)
                 own = event.details in _OWN_DETAILS and wanted in _CHECKED
