@@ -17,6 +17,7 @@ from mfp_sim.device.storage import Storage
 from mfp_sim.events import Event
 from mfp_sim.run_trace import Recorder, TraceEvent
 from mfp_sim.scenario.setting import Setting
+from mfp_sim.shared.errors import PowerLost
 from mfp_sim.shared.simtime import Clock
 from mock_scep_server.service import ScepService
 
@@ -54,9 +55,11 @@ class _Noted(WatchedStorage):
     def commit(self, state: StoredState) -> None:
         try:
             super().commit(state)
-        finally:
-            if self.read_again() == state:  # also if the power failed just after it was stored
+        except PowerLost:
+            if self.read_again() == state:  # the power failed just after it was stored
                 self._note(state)
+            raise
+        self._note(state)
 
 
 @dataclass(frozen=True)
