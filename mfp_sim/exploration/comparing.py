@@ -1,4 +1,5 @@
-"""Rules about two runs of a case: the same again, with time in two parts, with screens opened, and kept in files.
+"""Rules about two runs of a case: the same again, with time in two parts, with screens opened, kept in files, and with
+its exchanges over sockets too.
 
 Each runs a case in another way, or another document of it. Every rule has to hold in the other run too, and in most the
 trace must be the same apart from the steps themselves.
@@ -16,8 +17,9 @@ from functools import partial
 from mfp_sim.events import StepBegun
 from mfp_sim.exploration.drawing import scenario_of
 from mfp_sim.exploration.draws import Document, Draw
-from mfp_sim.exploration.kept import PREFIX, kept
-from mfp_sim.exploration.running import ON_DISK, CaseOutcome, carried_out
+from mfp_sim.exploration.kept import PREFIX, KeptRun, kept
+from mfp_sim.exploration.over_sockets import OverSockets
+from mfp_sim.exploration.running import CaseOutcome, carried_out
 from mfp_sim.run_trace import TraceEvent, compare
 from mfp_sim.scenario.always.watching import Violation
 from mfp_sim.scenario.model import Scenario
@@ -84,10 +86,14 @@ def _cut_while_storing(document: Document) -> Document:
 def _on_disk(scenario: Scenario, *, damaging: bool = False) -> CaseOutcome:
     try:
         with kept(damaging=damaging) as files:
-            return carried_out(scenario, kept=files)
+            return carried_out(scenario, way=files)
     except Exception as error:  # noqa: BLE001 - a bug in the product is what is searched for
         text = f"{type(error).__name__}: {error}"
-        return CaseOutcome((Violation(ON_DISK, text, len(scenario.steps)),), frozenset(), frozenset(), (), 0, {})
+        return CaseOutcome((Violation(KeptRun.rule, text, len(scenario.steps)),), frozenset(), frozenset(), (), 0, {})
+
+
+def _over_sockets(scenario: Scenario) -> CaseOutcome:
+    return carried_out(scenario, way=OverSockets())
 
 
 def _no_difference(*_: Iterable[TraceEvent]) -> list[str]:
@@ -100,10 +106,15 @@ COMPARISONS: Mapping[str, Comparison] = {
     "repeatable": Comparison("The same case gives the same trace again."),
     "time-is-continuous": Comparison("Time that passes in two parts gives the same trace.", _divided),
     "looking-changes-nothing": Comparison("Opening a screen between steps changes nothing.", _looked_at),
-    ON_DISK: Comparison(
+    KeptRun.rule: Comparison(
         "With everything kept in files, the trace is the same, and what is read back is what was stored.",
         run=_on_disk,
         every=48,
+    ),
+    OverSockets.rule: Comparison(
+        "Over sockets, the CA reads the same requests, and the printer the same replies, as in process.",
+        run=_over_sockets,
+        every=24,
     ),
     "power-fails-while-storing": Comparison(
         "If the power fails while a state is written, every rule holds, and the old state or the new one is read back.",

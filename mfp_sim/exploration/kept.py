@@ -9,13 +9,14 @@ import contextlib
 import sqlite3
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from mfp_sim.exploration.damage import accepted_in_rows, accepted_in_state
 from mfp_sim.exploration.draws import Draw
-from mfp_sim.scenario.world import Storages, World, directories
+from mfp_sim.exploration.ways import CaseWay
+from mfp_sim.scenario.world import World, directories
 from mfp_sim.shared.simtime import Entropy, GeneratedKeys
 from mock_scep_server.service import ScepService, make_service
 from mock_scep_server.store import SqliteStore
@@ -33,16 +34,15 @@ _COMPARED = ("script", "rules")
 
 
 @dataclass(frozen=True)
-class KeptRun:
-    """Where a run keeps everything: a directory with the storages of its printers and the vault of its CA.
+class KeptRun(CaseWay):
+    """A run that keeps everything in the directory ``place``.
 
     ``damaging``: at the end, what is kept is damaged instead of compared.
     """
 
-    place: Path
-    storages: Storages
-    vault: Vault
-    damaging: bool
+    rule: ClassVar = "kept-on-disk"
+    place: Path = field(kw_only=True)
+    damaging: bool = field(kw_only=True)
 
     def wrong(self, world: World) -> Iterator[str]:
         """What is wrong with the files at the end of a run, one sentence each."""
@@ -95,7 +95,7 @@ def kept(*, damaging: bool = False) -> Iterator[KeptRun]:
     with tempfile.TemporaryDirectory(prefix=PREFIX) as name:
         place = Path(name)
         with directories(place, fresh=True) as storages, contextlib.closing(SqliteStore(place / "ca")) as store:
-            yield KeptRun(place, storages, Vault(store), damaging)
+            yield KeptRun(storages, Vault(store), place=place, damaging=damaging)
 
 
 def _rules(script: Sequence[Mapping[str, object]]) -> list[dict[str, object]]:

@@ -22,8 +22,8 @@ from mfp_sim.events import (
     PowerFailed,
     StatusRowAdded,
 )
-from mfp_sim.exploration.kept import KeptRun
 from mfp_sim.exploration.sometimes import SOMETIMES
+from mfp_sim.exploration.ways import CaseWay
 from mfp_sim.run_trace import TraceEvent
 from mfp_sim.scenario.always.rules import ALWAYS
 from mfp_sim.scenario.always.watching import Course, StepSeen, Violation
@@ -34,10 +34,10 @@ from mfp_sim.scenario.runner import carry_out, frozen
 from mfp_sim.scenario.world import World, build
 from mfp_sim.shared.errors import MfpSimError
 
-__all__ = ["NO_CRASH", "ON_DISK", "CaseOutcome", "carried_out", "observed"]
+__all__ = ["NO_CRASH", "CaseOutcome", "carried_out", "observed"]
 
-NO_CRASH, ON_DISK = "no-crash", "kept-on-disk"
-"""The rules that no step ends in an internal error and every case ends, and about what is kept in files."""
+NO_CRASH = "no-crash"
+"""The rule that no step ends in an internal error and every case ends."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,7 @@ class CaseOutcome:
     endless: bool = False
 
 
+_USUAL = CaseWay()
 _LONGEST = 60.0
 """Seconds of CPU time after which a case counts as endless."""
 _AGAIN = 1.0
@@ -89,11 +90,11 @@ def _limited() -> Iterator[None]:
         signal.signal(signal.SIGVTALRM, before)
 
 
-def carried_out(scenario: Scenario, *, seed: int = 1, kept: KeptRun | None = None) -> CaseOutcome:
-    """Run a scenario, watched for every rule; ``kept`` holds its states in files."""
+def carried_out(scenario: Scenario, *, seed: int = 1, way: CaseWay = _USUAL) -> CaseOutcome:
+    """Run a scenario in that way, watched for every rule."""
     try:
         with _limited():
-            return _carried_out(scenario, seed, kept)
+            return _carried_out(scenario, seed, way)
     except _EndlessCase as endless:
         text = str(endless)
         broken = (Violation(NO_CRASH, text, len(scenario.steps)),)
@@ -101,13 +102,12 @@ def carried_out(scenario: Scenario, *, seed: int = 1, kept: KeptRun | None = Non
         return CaseOutcome(broken, frozenset(), frozenset(), (), 0, seen, endless=True)
 
 
-def _carried_out(scenario: Scenario, seed: int, kept: KeptRun | None) -> CaseOutcome:
-    storages, vault = (None, None) if kept is None else (kept.storages, kept.vault)
+def _carried_out(scenario: Scenario, seed: int, way: CaseWay) -> CaseOutcome:
     read: Mapping[str, set[str]] = {"printer": set(), "ca": set()}
     try:
         world = build(
-            scenario, seed=seed, rules=ALWAYS, storages=storages, vault=vault, read=read["printer"],
-            read_of_ca=read["ca"],
+            scenario, seed=seed, rules=ALWAYS, storages=way.storages, vault=way.vault, served=way.served,
+            read=read["printer"], read_of_ca=read["ca"],
         )  # fmt: skip
     except MfpSimError:
         return CaseOutcome((), frozenset(), frozenset({"refused"}), (), 0, {"events": []})
@@ -124,9 +124,7 @@ def _carried_out(scenario: Scenario, seed: int, kept: KeptRun | None) -> CaseOut
         asked = frozenset((whose, name) for whose, names in read.items() for name in names)  # the rules read more
         violations = [*crashed, *world.watch.violations()]
         missing = sum(1 for _ in broken_premises(world.premises))
-        if kept is not None:
-            last = len(scenario.steps)
-            violations += [Violation(ON_DISK, text, last) for text in kept.wrong(world)]
+        violations += [Violation(way.rule, text, len(scenario.steps)) for text in way.wrong(world)]
         seen = {"events": [event.to_json() for event in world.recorder.events], **_looks(world)}
     reached = frozenset(name for name, one in SOMETIMES.items() if one.holds(course))
     refused = {step.number: step.refused for step in course.steps if step.refused is not None}

@@ -24,6 +24,7 @@ from mfp_sim.shared.errors import BoundExceeded, KeyGenerationFailed, Refused, U
 from mfp_sim.shared.noting import noting
 from mfp_sim.shared.reaching import DIRECTLY, Reach
 from mfp_sim.shared.redaction import Redactor
+from mfp_sim.shared.scep.http_messages import Serve
 from mfp_sim.shared.scep.url import Url
 from mfp_sim.shared.simtime import (
     Clock,
@@ -176,6 +177,7 @@ def build(
     keep_messages: bool = False,
     storages: Storages | None = None,
     vault: Vault | None = None,
+    served: Callable[[Serve], Serve] = lambda serve: serve,
     reach: Reach = DIRECTLY,
     read: set[str] | None = None,
     read_of_ca: set[str] | None = None,
@@ -183,8 +185,9 @@ def build(
 ) -> World:
     """Build everything for one run: in process on a frozen clock, or against a real server on the system clock.
 
-    ``storages`` makes the storage of each printer, by default in memory, and ``vault`` keeps the mock CA. ``reach`` is
-    how the real server is reached. ``read`` and ``read_of_ca`` collect the names of the values of models that are read.
+    ``storages`` makes the storage of each printer, by default in memory, and ``vault`` keeps the mock CA. ``served``
+    makes what answers the requests of the printers from what the mock CA does. ``reach`` is how the real server is
+    reached. ``read`` and ``read_of_ca`` collect the names of the values of models that are read.
     ``rules`` are those of `mfp_sim.scenario.always.rules` for which the run is watched.
 
     Raises:
@@ -217,7 +220,7 @@ def build(
         number = len(printers) + 1
         wire: Wire = Sockets(scheduler, reach)
         if service is not None:
-            wire = InProcess(scheduler, service.handle, network=network, client=lambda: machine.ip)
+            wire = InProcess(scheduler, served(service.handle), network=network, client=lambda: machine.ip)
         if keep_messages:
             wire = Overheard(wire, clock, recorder)
         storage = storages(number, points) if storages else MemoryStorage()

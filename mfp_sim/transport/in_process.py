@@ -12,6 +12,7 @@ from mfp_sim.shared.scep.http_messages import (
     Delivery,
     Fate,
     HttpRequest,
+    Serve,
     Wait,
     outgoing,
     render_outgoing,
@@ -36,7 +37,7 @@ class InProcess:
     def __init__(
         self,
         scheduler: Scheduler,
-        serve: Callable[[HttpRequest, str], Delivery],
+        serve: Serve,
         *,
         network: Network | None = None,
         client: str | Callable[[], str] = "192.0.2.10",

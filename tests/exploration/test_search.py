@@ -24,7 +24,7 @@ from mfp_sim.exploration.changing import VALUES, changed
 from mfp_sim.exploration.comparing import COMPARISONS, compared
 from mfp_sim.exploration.drawing import Space, drawn, scenario_of
 from mfp_sim.exploration.draws import Document
-from mfp_sim.exploration.running import NO_CRASH, ON_DISK, CaseOutcome, carried_out
+from mfp_sim.exploration.running import NO_CRASH, CaseOutcome, carried_out
 from mfp_sim.exploration.search import Search, document_of
 from mfp_sim.exploration.shrinking import reason_of, shrunk
 from mfp_sim.exploration.sometimes import SOMETIMES
@@ -36,8 +36,10 @@ from mfp_sim.scenario.model import Scenario
 from mfp_sim.scenario.runner import run
 from mfp_sim.shared.errors import UsageError
 from mfp_sim.shared.simtime import Entropy
-from mock_scep_server import rows
+from mfp_sim.transport.reader import SocketSource
+from mock_scep_server import rows, server
 from mock_scep_server.ledger import Ledger
+from mock_scep_server.receiving import Unreadable
 from mock_scep_server.store import SqliteStore
 
 Patch = Callable[..., None]
@@ -287,7 +289,11 @@ def _noting(kind: type, patch: Patch, *, in_run: int = 1) -> None:
     [
         (machine_steps.OpenScreen, 1, {"looking-changes-nothing"}),
         (steps.Advance, 1, {"time-is-continuous"}),
-        (steps.Advance, 2, {"repeatable", "time-is-continuous", "looking-changes-nothing", ON_DISK}),
+        (
+            steps.Advance,
+            2,
+            {"repeatable", "time-is-continuous", "looking-changes-nothing", "kept-on-disk", "carriers-agree"},
+        ),
     ],
 )
 def test_every_comparison_of_traces_can_fail(
@@ -342,9 +348,9 @@ def test_what_is_not_kept_as_it_was_is_found(
     }  # fmt: skip
     scenario = scenario_of(document)
     assert scenario is not None
-    assert compared(document, carried_out(scenario), [ON_DISK]) == []
+    assert compared(document, carried_out(scenario), ["kept-on-disk"]) == []
     monkeypatch.setattr(place, name, wrong)
-    (violation,) = compared(document, carried_out(scenario), [ON_DISK])
+    (violation,) = compared(document, carried_out(scenario), ["kept-on-disk"])
     assert violation.text.startswith(text)
 
 
@@ -396,6 +402,54 @@ def _damaged() -> list[str]:
     scenario = scenario_of(ENROLLED)
     assert scenario is not None
     return [violation.text for violation in compared(ENROLLED, carried_out(scenario), ["damage-is-refused"])]
+
+
+def _other_target(source, scheme):  # type: ignore[no-untyped-def]
+    return replace(_READ_REQUEST(source, scheme), target="/elsewhere")
+
+
+def _one_byte_less(self, count, deadline):  # type: ignore[no-untyped-def]
+    return _RECEIVE(self, count, deadline)[:-1]
+
+
+def _refused(source, scheme):  # type: ignore[no-untyped-def]
+    raise Unreadable(414, "The target is too long.")
+
+
+_READ_REQUEST, _RECEIVE = server.read_request, SocketSource.receive
+
+
+@pytest.mark.parametrize(
+    ("place", "name", "wrong", "text"),
+    [
+        (server, "read_request", _other_target, "over sockets, the server reads .*target='/elsewhere'.* instead of .*"),
+        (server, "read_request", _refused, "over sockets, the server reads None instead of .*"),
+        (SocketSource, "receive", _one_byte_less, "the reply to GET .*GetCACaps is ConnectionLost: .* over sockets, and Http"),
+    ],
+)  # fmt: skip
+def test_an_exchange_that_is_different_over_sockets_is_found(
+    place: object, name: str, wrong: object, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert _over_sockets(ENROLLED) == []
+    monkeypatch.setattr(place, name, wrong)
+    (said,) = _over_sockets(ENROLLED)
+    assert re.match(text, said), said
+
+
+@pytest.mark.parametrize(
+    "fault",
+    ["http-slow", "reset", {"delay": "30s"}, {"truncate": {"after": 0}}, {"truncate": {"after": 150}}],
+    ids=str,
+)
+def test_every_delivery_is_the_same_over_sockets(fault: object) -> None:
+    rule = {"when": {"type": "PKCSReq"}, "faults": [fault]}
+    assert _over_sockets({**ENROLLED, "ca": {"script": [rule]}}) == []
+
+
+def _over_sockets(document: Document) -> list[str]:
+    scenario = scenario_of(document)
+    assert scenario is not None
+    return [violation.text for violation in compared(document, carried_out(scenario), ["carriers-agree"])]
 
 
 CUTS = [(at, nth) for at in ("state-written", "state-renamed") for nth in (1, 2)]

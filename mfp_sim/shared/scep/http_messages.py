@@ -45,6 +45,7 @@ __all__ = [
     "Reset",
     "ScepQuery",
     "Send",
+    "Serve",
     "Stall",
     "Wait",
     "delivery_of",
@@ -188,6 +189,10 @@ class Delivery:
     def octets(self) -> bytes:
         """All bytes that are sent, joined: for journals and people."""
         return b"".join(act.octets for act in self.acts if isinstance(act, Send))
+
+
+Serve: TypeAlias = Callable[[HttpRequest, str], Delivery]
+"""How a server answers a request from a client's address."""
 
 
 def delivery_of(reply: HttpReply, *, keep_alive: bool = True, date: datetime | None = None) -> Delivery:
