@@ -455,9 +455,13 @@ def _over_sockets(document: Document) -> list[str]:
 CUTS = [(at, nth) for at in ("state-written", "state-renamed") for nth in (1, 2)]
 
 
-def _cut_in_commit(at: str, nth: int) -> list[str]:
+REFUSED: Document = {**ENROLLED, "steps": [{"printer_clock": "2026-01-01 12:00"}, *ENROLLED["steps"]]}
+"""The certificate is not valid yet by the printer's clock."""
+
+
+def _cut_in_commit(at: str, nth: int, whole: Document = ENROLLED) -> list[str]:
     """What is wrong after a power failure in a commit of an enrolment; the power does not return."""
-    document = {**ENROLLED, "steps": [{"power_cut": {"at": at, "nth": nth}}, *ENROLLED["steps"]]}
+    document = {**whole, "steps": [{"power_cut": {"at": at, "nth": nth}}, *whole["steps"]]}
     scenario = scenario_of(document)
     assert scenario is not None
     rule = replace(COMPARISONS["power-fails-while-storing"], other=lambda _: document)
@@ -475,8 +479,9 @@ def _cut_in_commit(at: str, nth: int) -> list[str]:
 
 
 def test_after_a_failure_while_a_state_is_written_every_rule_holds() -> None:
-    """A certificate that was stored before the CA heard of it is no orphan without a cause."""
+    """A certificate that was stored, or refused, before the CA heard of it is no orphan without a cause."""
     assert [_cut_in_commit(*cut) for cut in CUTS] == [[]] * len(CUTS)
+    assert [_cut_in_commit(at, nth + 1, REFUSED) for at, nth in CUTS] == [[]] * len(CUTS)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 
 from mfp_sim.device.private import load_private
-from mfp_sim.events import ExchangeReply, ExchangeRequest, MockRequest
+from mfp_sim.events import ExchangeReply, ExchangeRequest, MockRequest, PowerFailed, StatusRowAdded
 from mfp_sim.scenario.always.watching import AlwaysRule, Course
 from mfp_sim.shared.errors import DecodeError
 from mfp_sim.shared.scep.certificate import Certificate, common_name_of, spki_of
@@ -87,9 +87,16 @@ def _explained(course: Course) -> Iterator[str]:
     for entry in reversed(course.ca.ledger.entries):
         replaced = entry.transaction_id in later and _is_over(course, course.ca, entry.certificate)
         waits = entry.transaction_id in under_way or entry.der.hex() in there
-        if not (entry.explained or waits or replaced):
+        if not (entry.explained or waits or replaced or entry.transaction_id in _ended_without_word(course)):
             yield f"serial {entry.certificate.serial:x} is an orphan without a cause"
         later.add(entry.transaction_id)
+
+
+def _ended_without_word(course: Course) -> set[str | None]:
+    """The transactions that printers gave up at the instant in which their power failed: the CA cannot hear of it."""
+    failed = {(one.printer, one.time) for one in course.happenings if isinstance(one.event, PowerFailed)}
+    ended = [one for one in course.happenings if (one.printer, one.time) in failed]
+    return {one.event.transaction for one in ended if isinstance(one.event, StatusRowAdded) and one.event.details}
 
 
 def _is_over(course: Course, ca: ScepService, certificate: Certificate) -> bool:
