@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from mfp_sim.device.invariants import WatchedStorage, broken
+from mfp_sim.device.machine import ADMINISTRATOR
 from mfp_sim.device.power import PowerPoints
 from mfp_sim.device.storage import MemoryStorage, Storage
 from mfp_sim.events import BY_HAND, ExchangeCut, ExchangeLost, ExchangeReply, ExchangeRequest, PowerFailed
@@ -28,6 +28,8 @@ __all__ = ["PowerInstant", "PowerPoint", "cut_at", "cut_everywhere", "power_inst
 
 OFF_SECONDS = 60.0
 AFTERWARDS = timedelta(hours=2)
+_RULES = frozenset({"printer-sound", "commits-in-order", "orphans-explained", "installed-is-stored"})
+"""The rules of `mfp_sim.scenario.always.rules` that say whether a printer is sound."""
 
 
 @dataclass(frozen=True)
@@ -128,15 +130,12 @@ def cut_at(
     storages: Storages = in_memory,
 ) -> CutResult:
     """Run the scenario with a power failure at ``point``; the power returns a minute later."""
-    watched: list[WatchedStorage] = []
-
-    def watch(number: int, points: PowerPoints) -> Storage:
-        watched.append(WatchedStorage(storages(number, points), points))
-        return watched[-1]
-
-    world = build(scenario, seed=scenario.seed if seed is None else seed, flips=flips, storages=watch)
+    number = scenario.seed if seed is None else seed
+    world = build(scenario, seed=number, flips=flips, storages=storages, rules=_RULES)
     found: list[str] = []
     machine = world.printers[point.printer]
+    assert world.watch is not None
+    before = world.watch.begin()
     with frozen(world):
         if isinstance(point, PowerPoint):
             machine.points.off_seconds = OFF_SECONDS
@@ -158,22 +157,9 @@ def cut_at(
         found.append("the power did not fail at this point")
     if not machine.powered or not world.printer.powered:
         found.append("the printer did not start again")
-    found += [text for storage in watched for text in storage.broken]
-    found += [text for printer in world.printers.values() if printer.powered for text in broken(printer)]
-    found += _orphans(world, watched)
+    world.watch.end(before, kind="run", role=ADMINISTRATOR, serial=point.printer, begun=scenario.clock, refused=None)
+    found += [violation.text for violation in world.watch.violations()]
     return CutResult(point, tuple(found), world.clock.now())
-
-
-def _orphans(world: World, watched: Sequence[WatchedStorage]) -> list[str]:
-    """Certificates that are issued but neither installed nor on their way, without a cause."""
-    kept = [state for storage in watched if (state := storage.kept) is not None]
-    requests = [request for state in kept for request in (state["request"], state["kept"]) if request]
-    under_way = {request["enrolment"]["transaction_id"] for request in requests if request["transaction"]}
-    return [
-        f"the certificate with serial {entry.certificate.serial:x} is an orphan without a cause"
-        for entry in (world.ca.ledger.entries if world.ca else ())
-        if not (entry.explained or entry.transaction_id in under_way)
-    ]
 
 
 def cut_everywhere(

@@ -81,7 +81,7 @@ class _Mixing(MemoryStorage):
 def test_a_storage_that_loses_something_is_found(kind: type) -> None:
     results = cut_everywhere(_scenario("manual-request"), storages=lambda number, points: kind())
     told = {text for result in results for text in result.broken}
-    assert "the loaded state is neither the old state nor the new one" in told
+    assert "SIM00001: the loaded state is neither the old state nor the new one" in told
 
 
 def test_the_power_may_fail_at_any_instant_of_an_exchange() -> None:
@@ -134,4 +134,4 @@ def test_an_orphan_that_nobody_knows_of_is_told(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(Ledger, "report_installed", lambda self, certificate: None)
     told = [text for result in cut_everywhere(_scenario("manual-request")) for text in result.broken]
     assert told
-    assert all(text.endswith("is an orphan without a cause") for text in told)
+    assert all(text.endswith("which the CA counts as an orphan") for text in told)
