@@ -1,4 +1,4 @@
-"""The one reader of HTTP replies (``http.client.HTTPResponse``), and the one deadline of an exchange.
+"""The one reader of HTTP replies, and the one deadline of an exchange.
 
 A source supplies the bytes, from a socket or from a played delivery; the outcome is the same.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import http.client
 import io
+import re
 import socket
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -90,24 +91,34 @@ class PlayedSource:
 
 
 class _Incoming(io.RawIOBase):
-    """A source as a raw stream. It records whether the end was reached and how many bytes came before it."""
+    """A source as a raw stream. It records whether the end was reached and how many bytes came before it.
+
+    ``octets`` were received and not yet read from the stream; ``fresh``: nothing was.
+    """
 
     def __init__(self, source: _Source, deadline: Deadline) -> None:
         super().__init__()
         self._source, self._deadline = source, deadline
         self.ended, self.count, self.first = False, 0, b""
+        self.octets, self.fresh = b"", True
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any, /) -> int:
         view = memoryview(buffer).cast("B")
-        octets = self._source.receive(len(view), self._deadline)
+        octets = self.octets[: len(view)] or self.receive(len(view))
+        self.octets, self.fresh = self.octets[len(octets) :], False
         view[: len(octets)] = octets
+        return len(octets)
+
+    def receive(self, count: int = 65536) -> bytes:
+        """At most ``count`` further bytes of the source."""
+        octets = self._source.receive(count, self._deadline)
         self.ended = not octets
         self.count += len(octets)
         self.first = self.first or octets[:2]
-        return len(octets)
+        return octets
 
 
 class _Lines(io.BufferedReader):
@@ -117,7 +128,7 @@ class _Lines(io.BufferedReader):
     """
 
     def readline(self, size: int | None = -1, /) -> bytes:
-        first = self.raw.count == 0 if isinstance(self.raw, _Incoming) else False
+        first = self.raw.fresh if isinstance(self.raw, _Incoming) else False
         line = super().readline(-1 if size is None else size)
         if not line.endswith(b"\n") and (size is None or size < 0 or len(line) < size):
             if first and line and not (line.startswith(b"HTTP/") or b"HTTP/".startswith(line)):
@@ -129,8 +140,47 @@ class _Lines(io.BufferedReader):
 def read_reply(source: _Source, deadline: Deadline, method: str, where: str) -> HttpReply:
     """Read a reply: complete and within the cap, or a TransportError that says the request was sent."""
     incoming = _Incoming(source, deadline)
-    response = response_of(_Lines(incoming), method)
-    with _translated(where, deadline, incoming), closing(response):
+    with _translated(where, deadline, incoming):
+        incoming.octets = incoming.receive()
+        return _ordinary(incoming, method, where) or _any(incoming, method, where)
+
+
+_ORDINARY: Final = re.compile(
+    rb"HTTP/1\.1 (?!204|304)([2-5][0-9]{2}) ([!-~][ -~]*)\r\n"
+    rb"((?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[ -~]*\r\n){1,99})\r\n"
+)
+"""A head without anything that readers may understand in two ways."""
+
+
+def _ordinary(incoming: _Incoming, method: str, where: str) -> HttpReply | None:
+    """The reply if its head came in one piece and is ordinary, with one Content-Length, else None.
+
+    ``http.client``, which reads every other reply, takes three times as long for the head.
+    """
+    head = _ORDINARY.match(incoming.octets)
+    if head is None or method == "HEAD":
+        return None
+    pairs = [line.partition(":") for line in head[3].decode("ascii").splitlines()]
+    headers = tuple((name, " ".join(value.split())) for name, _, value in pairs)
+    known = {name.lower(): value for name, value in headers}
+    length = known.get("content-length", "")
+    if not re.fullmatch("[0-9]{1,9}", length) or len(known) < len(headers) or "transfer-encoding" in known:
+        return None
+    left = int(length)
+    if left > MESSAGE_CAP:
+        raise _too_large(where)
+    pieces = [incoming.octets[head.end() : head.end() + left]]
+    while left := left - len(pieces[-1]):
+        pieces.append(incoming.receive(left))
+        if incoming.ended:
+            raise http.client.IncompleteRead(b"", left)
+    ends = "close" in known.get("connection", "").lower()
+    return HttpReply(int(head[1]), head[2].decode("ascii").strip(), headers, b"".join(pieces), ends)
+
+
+def _any(incoming: _Incoming, method: str, where: str) -> HttpReply:
+    """The reply, as ``http.client`` reads it."""
+    with closing(response_of(_Lines(incoming), method)) as response:
         response.begin()
         headers = tuple((name, " ".join(value.split())) for name, value in response.headers.raw_items())
         if len({value for name, value in headers if name.lower() == "content-length"}) > 1:
