@@ -65,7 +65,7 @@ class OverSockets(CaseWay):
                 player.play(replace(delivery, acts=acts, tell=lambda _: None))
                 expected = _in_process(acts, request, place_of(host.host, host.port))
                 result = _result(client, host, request)
-                if player.request != request:
+                if player.request != replace(request, scheme="http"):  # in process, https is without TLS too
                     yield f"over sockets, the server reads {player.request} instead of {request}"
                 elif _told(result) != _told(expected):
                     at = f"the reply to {request.method} {request.target[:60]}"

@@ -24,6 +24,7 @@ from mfp_sim.exploration.changing import VALUES, changed
 from mfp_sim.exploration.comparing import COMPARISONS, compared
 from mfp_sim.exploration.drawing import Space, drawn, scenario_of
 from mfp_sim.exploration.draws import Document
+from mfp_sim.exploration.over_sockets import OverSockets
 from mfp_sim.exploration.running import NO_CRASH, CaseOutcome, carried_out
 from mfp_sim.exploration.search import Search, document_of
 from mfp_sim.exploration.shrinking import reason_of, shrunk
@@ -35,6 +36,7 @@ from mfp_sim.scenario.loader import read_text
 from mfp_sim.scenario.model import Scenario
 from mfp_sim.scenario.runner import run
 from mfp_sim.shared.errors import UsageError
+from mfp_sim.shared.scep.http_messages import HttpReply, HttpRequest, delivery_of, outgoing
 from mfp_sim.shared.simtime import Entropy
 from mfp_sim.transport.reader import SocketSource
 from mock_scep_server import rows, server
@@ -444,6 +446,14 @@ def test_an_exchange_that_is_different_over_sockets_is_found(
 def test_every_delivery_is_the_same_over_sockets(fault: object) -> None:
     rule = {"when": {"type": "PKCSReq"}, "faults": [fault]}
     assert _over_sockets({**ENROLLED, "ca": {"script": [rule]}}) == []
+
+
+def test_a_request_with_https_is_the_same_over_sockets() -> None:
+    way = OverSockets()
+    serve = way.served(lambda request, client: delivery_of(HttpReply(200, body=client.encode())))
+    serve(outgoing(HttpRequest("GET", "/", scheme="https"), "ca.example", 443), "192.0.2.10")
+    built = world.build(scenario_of(ENROLLED), seed=1)  # type: ignore[arg-type]
+    assert list(way.wrong(built)) == []
 
 
 def _over_sockets(document: Document) -> list[str]:
