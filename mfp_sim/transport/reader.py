@@ -93,22 +93,22 @@ class PlayedSource:
 class _Incoming(io.RawIOBase):
     """A source as a raw stream. It records whether the end was reached and how many bytes came before it.
 
-    ``octets`` were received and not yet read from the stream; ``fresh``: nothing was.
+    ``ahead`` are bytes that the stream has still to give. ``fresh``: nothing has been read from it.
     """
 
     def __init__(self, source: _Source, deadline: Deadline) -> None:
         super().__init__()
         self._source, self._deadline = source, deadline
         self.ended, self.count, self.first = False, 0, b""
-        self.octets, self.fresh = b"", True
+        self.ahead, self.fresh = b"", True
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any, /) -> int:
         view = memoryview(buffer).cast("B")
-        octets = self.octets[: len(view)] or self.receive(len(view))
-        self.octets, self.fresh = self.octets[len(octets) :], False
+        octets = self.ahead[: len(view)] or self.receive(len(view))
+        self.ahead, self.fresh = self.ahead[len(octets) :], False
         view[: len(octets)] = octets
         return len(octets)
 
@@ -141,7 +141,7 @@ def read_reply(source: _Source, deadline: Deadline, method: str, where: str) -> 
     """Read a reply: complete and within the cap, or a TransportError that says the request was sent."""
     incoming = _Incoming(source, deadline)
     with _translated(where, deadline, incoming):
-        incoming.octets = incoming.receive()
+        incoming.ahead = incoming.receive()
         return _ordinary(incoming, method, where) or _any(incoming, method, where)
 
 
@@ -157,7 +157,7 @@ def _ordinary(incoming: _Incoming, method: str, where: str) -> HttpReply | None:
 
     ``http.client``, which reads every other reply, takes three times as long for the head.
     """
-    head = _ORDINARY.match(incoming.octets)
+    head = _ORDINARY.match(incoming.ahead)
     if head is None or method == "HEAD":
         return None
     pairs = [line.partition(":") for line in head[3].decode("ascii").splitlines()]
@@ -169,7 +169,7 @@ def _ordinary(incoming: _Incoming, method: str, where: str) -> HttpReply | None:
     left = int(length)
     if left > MESSAGE_CAP:
         raise _too_large(where)
-    pieces = [incoming.octets[head.end() : head.end() + left]]
+    pieces = [incoming.ahead[head.end() : head.end() + left]]
     while left := left - len(pieces[-1]):
         pieces.append(incoming.receive(left))
         if incoming.ended:

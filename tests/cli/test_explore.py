@@ -87,7 +87,7 @@ def test_a_case_is_run_again_for_the_rules_about_two_runs_too(
     assert (again["case"], len(seen)) == ("1:3", 1)
     of_traces = {name for name, one in COMPARISONS.items() if one.differences is _same}
     assert {one["rule"] for one in again["violations"]} == of_traces
-    assert len(of_traces) == 4
+    assert len(of_traces) == 5
     assert again["scenario"].startswith("# Case 1:3 of mfp-sim explore\nformat: 1\n")
 
 
