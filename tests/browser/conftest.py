@@ -110,9 +110,15 @@ def axe() -> str:
 
 @pytest.fixture
 def violations(axe: str) -> Callable[[Any], list[str]]:
-    """What axe-core finds on a page, a line each: ``violations(page)``."""
+    """What axe-core finds on a page, a line each: ``violations(page)``.
+
+    What is still fading in is shown at once: half transparent, a text has too little contrast.
+    """
 
     def found(page: Any) -> list[str]:
+        page.evaluate(
+            "document.getAnimations().filter(one => one instanceof CSSTransition).forEach(one => one.finish())"
+        )
         page.evaluate(axe)
         rules = page.evaluate("async () => (await axe.run()).violations.map(v => [v.id, v.nodes.map(n => n.html)])")
         return [f"{rule}: {html[:200]}" for rule, nodes in rules for html in nodes]
