@@ -188,6 +188,8 @@ def _command(options: argparse.Namespace, words: str) -> str:
 def _exit_code(found: Examination, report: RunReport, *, strict: bool) -> int:
     if not found.controlled:
         return 3
+    if not found.tried:
+        return 5
     if report.provenance.baseline is not None:
         return int(report.baseline_broken)
     bad = {"fail"} | ({"warn", "finding"} if strict else set())

@@ -74,6 +74,12 @@ class Examination:
         controls = [r for r in self.results if r.situation.id in (FIRST.id, LAST.id)]
         return len(controls) == 2 and all(r.verdict is CheckVerdict.PASS for r in controls)
 
+    @property
+    def tried(self) -> bool:
+        """Whether the client supports at least one situation beside the controls."""
+        others = [r for r in self.results if r.situation.id not in (FIRST.id, LAST.id)]
+        return any(r.verdict is not CheckVerdict.NOT_APPLICABLE for r in others)
+
 
 class _Ca:
     """The mock on loopback, with its requests and replies."""

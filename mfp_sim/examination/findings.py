@@ -117,6 +117,8 @@ def _missing(found: Examination) -> list[str]:
 def _words(found: Examination, findings: Sequence[CauseReport], missing: Sequence[str]) -> list[str]:
     if not found.controlled:
         return ["The client does not enrol although nothing is wrong, so its refusals prove nothing."]
+    if not found.tried:
+        return ["The client does not support the chosen situations, so nothing was tried."]
     unsafe = sum(len(entry.places) for entry in findings if (entry.kind, entry.verdict) == ("security", "fail"))
     words = [f"The client accepts what it must refuse in {unsafe} situation{'s' * (unsafe != 1)}." if unsafe
              else "The client refused every tried reply that it must refuse." if missing

@@ -152,6 +152,8 @@ def _conclusion(found: Examination, checks: tuple[CheckReport, ...]) -> Conclusi
         return Conclusion(
             name, "inconclusive", "it does not enrol although nothing is wrong, so its refusals prove nothing"
         )
+    if not found.tried:
+        return Conclusion(name, "inconclusive", "nothing was tried: the client does not support the chosen situations")
     counts = {word: sum(check.verdict == word for check in checks) for word in ("fail", "warn", "finding", "pass")}
     unsafe = sum(SAFETY in check.tags for check in checks)
     worst = next((word for word in ("fail", "warn", "finding") if counts[word]), "pass")

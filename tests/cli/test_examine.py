@@ -53,6 +53,14 @@ def test_a_run_is_told_and_written(client: str, tmp_path: Path, capsys) -> None:
     assert {file.name for file in out.iterdir()} >= {"report.html", "report.json", "summary.md", "junit.xml"}
 
 
+def test_a_client_that_supports_nothing_of_what_is_chosen_does_not_pass(client: str, capsys) -> None:
+    assert examine("--client", client, "--only", "renewal") == 5
+    told = capsys.readouterr().out
+    assert "SCEP client: INCONCLUSIVE: nothing was tried: the client does not support the chosen situations" in told
+    assert "nothing to mend" not in told
+    assert "refused every" not in told
+
+
 def test_no_challenge_is_in_any_report(client: str, tmp_path: Path, capsys, monkeypatch) -> None:
     said = tmp_path / "said"
     monkeypatch.setenv("SAID", str(said))
