@@ -15,8 +15,8 @@ __all__ = ["CaseWay"]
 
 @dataclass(frozen=True)
 class CaseWay:
-    """Where a run keeps the states of its printers and the books of its CA: by default in memory. ``rule`` is about
-    what is wrong."""
+    """Where a run keeps the states of its printers and the books of its CA: by default in memory. ``rule`` is the rule
+    that `wrong` checks."""
 
     rule: ClassVar = "as-usual"
     storages: Storages | None = None

@@ -186,9 +186,9 @@ def build(
     """Build everything for one run: in process on a frozen clock, or against a real server on the system clock.
 
     ``storages`` makes the storage of each printer, by default in memory, and ``vault`` keeps the mock CA. ``served``
-    makes what answers the requests of the printers from what the mock CA does. ``reach`` is how the real server is
-    reached. ``read`` and ``read_of_ca`` collect the names of the values of models that are read.
-    ``rules`` are those of `mfp_sim.scenario.always.rules` for which the run is watched.
+    wraps how the mock CA answers requests. ``reach`` is how the real server is reached. ``read`` and ``read_of_ca``
+    collect the names of the values of models that are read. ``rules`` are those of
+    `mfp_sim.scenario.always.rules` for which the run is watched.
 
     Raises:
         UsageError: a flip that does not exist, or a storage that cannot be used.

@@ -53,7 +53,11 @@ def test_a_run_is_told_and_written(client: str, tmp_path: Path, capsys) -> None:
     assert {file.name for file in out.iterdir()} >= {"report.html", "report.json", "summary.md", "junit.xml"}
 
 
-def test_a_client_that_supports_nothing_of_what_is_chosen_does_not_pass(client: str, capsys) -> None:
+def test_a_client_that_supports_nothing_of_what_is_chosen_does_not_pass(client: str, tmp_path: Path, capsys) -> None:
+    baseline = tmp_path / "baseline.yaml"
+    baseline.write_text("format: 1\nexpected: []\n")
+    assert examine("--client", client, "--only", "renewal", "--baseline", baseline) == 5
+    assert "As the baseline expects" not in capsys.readouterr().out
     assert examine("--client", client, "--only", "renewal") == 5
     told = capsys.readouterr().out
     assert "SCEP client: INCONCLUSIVE: nothing was tried: the client does not support the chosen situations" in told

@@ -489,7 +489,7 @@ def _cut_in_commit(at: str, nth: int, whole: Document = ENROLLED) -> list[str]:
 
 
 def test_after_a_failure_while_a_state_is_written_every_rule_holds() -> None:
-    """A certificate that was stored, or refused, before the CA heard of it is no orphan without a cause."""
+    """A certificate that was stored, or refused, before the CA heard of it is not an orphan without a cause."""
     assert [_cut_in_commit(*cut) for cut in CUTS] == [[]] * len(CUTS)
     assert [_cut_in_commit(at, nth + 1, REFUSED) for at, nth in CUTS] == [[]] * len(CUTS)
 
