@@ -172,7 +172,8 @@ def read_signed_data(octets: bytes) -> SignedData:
         work=frame.outer.work,
         attributes_offset=signed.start,
     )
-    return replace(found, notes=(*frame.notes(), *_signer_notes(found, frame, info)))
+    notes = (*frame.notes(), *_signer_notes(found, frame, info))
+    return replace(found, notes=notes) if notes else found
 
 
 class _Frame:

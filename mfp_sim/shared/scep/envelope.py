@@ -134,10 +134,11 @@ def read_envelope(octets: bytes) -> Envelope:
         others=tuple(r for r in found if isinstance(r, str)),
         ciphertext=info.child(2, "encryptedContent").to_octets(0x80),
     )
+    notes = _notes(envelope, outer, info)
     if outer.end != len(octets):
-        trailing = Note("SCEP-3-05", "pkcsPKIEnvelope", f"{len(octets) - outer.end} bytes follow the envelope")
-        envelope = replace(envelope, notes=(trailing,))
-    return replace(envelope, notes=(*envelope.notes, *_notes(envelope, outer, info)))
+        trailing = f"{len(octets) - outer.end} bytes follow the envelope"
+        notes.insert(0, Note("SCEP-3-05", "pkcsPKIEnvelope", trailing))
+    return replace(envelope, notes=tuple(notes)) if notes else envelope
 
 
 def _cipher(method: der.Element) -> tuple[str, bytes]:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from email.utils import format_datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from http import HTTPStatus
 from typing import Final, Literal, TypeAlias
 from urllib.parse import quote, unquote_to_bytes
@@ -216,13 +216,18 @@ def render_reply(
     given = {name.lower() for name, _ in reply.headers}
     added: list[tuple[str, str]] = []
     if date is not None and "date" not in given:
-        added.append(("Date", format_datetime(date, usegmt=True)))
+        added.append(("Date", _http_date(date)))
     if not bodiless and given.isdisjoint(("content-length", "transfer-encoding")):
         added.append(("Content-Length", str(len(reply.body))))
     if "connection" not in given:
         added.append(("Connection", "keep-alive" if keep_alive else "close"))
     start = f"{version} {reply.status} {reply.reason or _phrase(reply.status)}"
     return _render(start, (*reply.headers, *added)) + (b"" if bodiless else reply.body)
+
+
+@lru_cache(maxsize=16)
+def _http_date(instant: datetime) -> str:
+    return format_datetime(instant, usegmt=True)
 
 
 def _phrase(status: int) -> str:

@@ -159,7 +159,8 @@ def decode(octets: bytes) -> PkiMessage:
         signed_data=signed,
         closed=closed,
     )
-    return replace(message, notes=(*reader.notes, *_content_notes(message)))
+    notes = (*reader.notes, *_content_notes(message))
+    return replace(message, notes=notes) if notes else message
 
 
 _KNOWN = frozenset(
