@@ -198,7 +198,7 @@ def _table(rounds: int, months: int, *, as_json: bool) -> int:
     one, long = enrolment.measure(rounds), year.measure(months)
     heavy = imports.imported_by_help(("cryptography", "flask", "pydantic"))
     rows = (
-        Row("function calls of an enrolment", enrolment.calls(), 6000, 6300),
+        Row("function calls of an enrolment", enrolment.calls(), 5500, 5900),
         Row("objects that an enrolment leaves as garbage", enrolment.garbage(), 0, 0),
         Row(f"enrolment / its {len(enrolment.operations())} RSA private-key operations", one.ratio, 1.5),
         Row("the same, median of all rounds", one.median_ratio),

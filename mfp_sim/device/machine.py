@@ -17,7 +17,7 @@ from mfp_sim.device.outside import Factory, Outside
 from mfp_sim.device.power import Commit
 from mfp_sim.device.printer_profile import Profile
 from mfp_sim.device.state import DeviceState
-from mfp_sim.device.status import AuditEntry
+from mfp_sim.device.status import AUDIT_LIMIT, AuditEntry
 from mfp_sim.events import BY_HAND, SHUTDOWN, START, AuditNote, PowerFailed, Undone
 from mfp_sim.shared.errors import PowerLost, Refused
 from mfp_sim.shared.simtime import Booking, Entropy
@@ -283,7 +283,8 @@ class Machine:
 
     def note(self, operation: str, result: str, diagnosis: str = "") -> None:
         """Add an audit log entry that is committed together with what it reports."""
-        self.state.audit.add(AuditEntry(self.clock.now(), "SYSTEM", operation, result, diagnosis))
+        entry = AuditEntry(self.clock.now(), "SYSTEM", operation, result, diagnosis)
+        self.state.audit = (*self.state.audit[1 - AUDIT_LIMIT :], entry)
         self.recorder.record(AuditNote(operation=operation, result=result, diagnosis=diagnosis))
 
     def log(self, operation: str, result: str, diagnosis: str = "") -> None:

@@ -127,7 +127,7 @@ class Printer:
     @property
     def audit(self) -> tuple[AuditEntry, ...]:
         """The audit log, oldest first."""
-        return self.machine.state.audit.entries
+        return self.machine.state.audit
 
     def at_rest(self) -> Printer:
         """The printer as stored, to inspect while it is off; no function is running.

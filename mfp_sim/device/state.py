@@ -6,10 +6,12 @@ manual request only while that request is in progress.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import copy
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Annotated, Any, cast
+from functools import cached_property
+from typing import Annotated, cast
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
@@ -17,11 +19,10 @@ from mfp_sim.client.exchange import STORED_CERTIFICATE, Enrolment, Predecessor, 
 from mfp_sim.device.keystore import KeyStore
 from mfp_sim.device.private import load_private, pkcs8
 from mfp_sim.device.settings import Address, AutoRequestSettings, CommunicationSettings, KeySettings, Polling
-from mfp_sim.device.status import AuditEntry, AuditLog, StatusRow
-from mfp_sim.shared.documents import Node, Problems
+from mfp_sim.device.status import AuditEntry, StatusRow
 from mfp_sim.shared.documents.json_values import Exchanged, Hex, Instant, Kept, Strings, read_json
-from mfp_sim.shared.documents.kinds import WRONG, Leaf, Pattern, Words
-from mfp_sim.shared.documents.records import Doc, document, kind_of, record_of
+from mfp_sim.shared.documents.kinds import Pattern, Words
+from mfp_sim.shared.documents.records import Doc, document, record_of
 from mfp_sim.shared.errors import DocumentError, UsageError
 from mfp_sim.shared.scep.algorithms import HASHES
 from mfp_sim.shared.scep.certificate import Certificate
@@ -96,21 +97,6 @@ _FOLD = "planned_fold"
 """Stored beside ``planned``: 1 for the second of two equal local times when clocks go back."""
 
 
-class _Log(Leaf):
-    """The audit log, which keeps the stored form of each entry."""
-
-    _entries = kind_of(tuple[AuditEntry, ...])
-
-    def read(self, node: Node, problems: Problems, what: str) -> object:
-        entries: Any = self._entries.read(node, problems, what)
-        return WRONG if entries is WRONG else AuditLog(entries)
-
-    value = read
-
-    def write(self, value: Any) -> object:
-        return value.stored
-
-
 @document("the state", exchanged=True)
 @dataclass
 class DeviceState:
@@ -132,7 +118,7 @@ class DeviceState:
     dns: bool
     request: StoredRequest | None
     kept: StoredRequest | None
-    audit: Annotated[AuditLog, _Log()]
+    audit: tuple[Annotated[AuditEntry, Kept()], ...]
     ip: Annotated[str | None, Address()] = None
 
     @classmethod
@@ -151,13 +137,12 @@ class DeviceState:
             dns=dns,
             request=None,
             kept=None,
-            audit=AuditLog(),
+            audit=(),
         )
 
-    def stored(self) -> dict[str, object]:
+    def stored(self) -> Mapping[str, object]:
         """The state as a JSON-able value, independent of later changes."""
-        written = cast(dict[str, object], record_of(DeviceState).write(self))
-        return {**written, _FOLD: self.planned.fold if self.planned else 0}
+        return _Stored(self)
 
     @classmethod
     def from_stored(cls, stored: Mapping[str, object]) -> DeviceState:
@@ -176,6 +161,31 @@ class DeviceState:
         if found.planned is not None:
             found.planned = found.planned.replace(fold=fold)
         return found
+
+
+class _Stored(Mapping[str, object]):
+    """The stored form of a state, made when it is first read: in memory, few commits are ever read.
+
+    All values in a state are frozen, so a copy of it stays as it is.
+    """
+
+    def __init__(self, state: DeviceState) -> None:
+        self._state = copy.copy(state)
+
+    @cached_property
+    def _written(self) -> dict[str, object]:
+        state = self._state
+        written = cast(dict[str, object], record_of(DeviceState).write(state))
+        return {**written, _FOLD: state.planned.fold if state.planned else 0}
+
+    def __getitem__(self, name: str) -> object:
+        return self._written[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._written)
+
+    def __len__(self) -> int:
+        return len(self._written)
 
 
 def unusable(where: str) -> UsageError:

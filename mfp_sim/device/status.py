@@ -5,16 +5,14 @@ Serves MFP-STATUS-*, MFP-DETAIL-*, MFP-HIST-01.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
 
 from mfp_sim.shared.documents.json_values import Instant
-from mfp_sim.shared.documents.records import document, record_of
+from mfp_sim.shared.documents.records import document
 
-__all__ = ["STATE_LABELS", "AuditEntry", "AuditLog", "Detail", "StatusRow"]
+__all__ = ["AUDIT_LIMIT", "STATE_LABELS", "AuditEntry", "Detail", "StatusRow"]
 
 AUDIT_LIMIT = 1000
 """The number of audit log entries that a printer keeps."""
@@ -93,31 +91,3 @@ class AuditEntry:
     operation: str
     result: str
     diagnosis: str
-
-
-class AuditLog:
-    """The newest entries, each with its stored form, which is made once because an entry never changes."""
-
-    def __init__(self, entries: Iterable[AuditEntry] = ()) -> None:
-        self._entries: deque[AuditEntry] = deque(maxlen=AUDIT_LIMIT)
-        self._stored: deque[object] = deque(maxlen=AUDIT_LIMIT)
-        for entry in entries:
-            self.add(entry)
-
-    def __len__(self) -> int:
-        return len(self._entries)
-
-    def add(self, entry: AuditEntry) -> None:
-        """Add an entry; the oldest one is dropped if the log is full."""
-        self._entries.append(entry)
-        self._stored.append(record_of(AuditEntry).write(entry))
-
-    @property
-    def entries(self) -> tuple[AuditEntry, ...]:
-        """All entries, oldest first."""
-        return tuple(self._entries)
-
-    @property
-    def stored(self) -> list[object]:
-        """The stored form of all entries, oldest first."""
-        return list(self._stored)

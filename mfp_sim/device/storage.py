@@ -45,7 +45,7 @@ class MemoryStorage:
         self._state: Mapping[str, object] | None = None
 
     def commit(self, state: Mapping[str, object]) -> None:
-        self._state = dict(state)
+        self._state = state
 
     def load(self) -> Mapping[str, object] | None:
         return self._state
@@ -53,7 +53,7 @@ class MemoryStorage:
 
 def encode_state(state: Mapping[str, object]) -> bytes:
     """The bytes of a stored state."""
-    body = json.dumps(state, ensure_ascii=True, separators=(",", ":")).encode()
+    body = json.dumps(dict(state), ensure_ascii=True, separators=(",", ":")).encode()
     head = {"mfp-sim": "printer state", "format": FORMAT, "sha256": hashlib.sha256(body).hexdigest()}
     return json.dumps(head).encode() + b"\n" + body + b"\n"
 

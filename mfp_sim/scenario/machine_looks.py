@@ -172,7 +172,7 @@ def _settings_lack(wanted: Texts, world: World) -> Iterator[Mismatch]:
 
 
 def _storage_lacks(wanted: Texts, world: World) -> Iterator[Mismatch]:
-    stored = json.dumps(world.printer.stored, ensure_ascii=False)
+    stored = json.dumps(dict(world.printer.stored or {}), ensure_ascii=False)
     for index, text in enumerate(wanted):
         if json.dumps(text, ensure_ascii=False)[1:-1] in stored:
             yield f"storage_lacks[{index}]", f"nothing stored with {text!r}", "it is stored"

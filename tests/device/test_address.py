@@ -54,7 +54,7 @@ def test_the_advice_on_a_common_name_goes_by_the_address_of_now(machine) -> None
 
 
 def test_a_state_of_before_has_none_and_a_damaged_one_is_not_taken() -> None:
-    stored = DeviceState.first().stored()
+    stored = dict(DeviceState.first().stored())
     del stored["ip"]
     assert DeviceState.from_stored(stored).ip is None
     with pytest.raises(UsageError, match="cannot be used"):

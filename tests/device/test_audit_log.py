@@ -23,7 +23,7 @@ def _told(printer: Printer) -> list[str]:
 
 
 def _kept(world) -> tuple[AuditEntry, ...]:
-    return DeviceState.from_stored(world.storage.load()).audit.entries
+    return DeviceState.from_stored(world.storage.load()).audit
 
 
 @pytest.mark.parametrize(

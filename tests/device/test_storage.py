@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
 from mfp_sim.device import storage as storage_module
 from mfp_sim.device.private import load_private, pkcs8
 from mfp_sim.device.settings import KeySettings, Polling
-from mfp_sim.device.storage import DirectoryStorage, MemoryStorage, decode_state, encode_state
+from mfp_sim.device.storage import DirectoryStorage, decode_state, encode_state
 from mfp_sim.shared.errors import PowerLost, UsageError
 from mfp_sim.shared.simtime import Entropy, PooledKeys
 
@@ -290,14 +290,6 @@ def test_a_state_with_anything_wrong_is_refused_at_boot_and_never_with_a_traceba
         printer.power_off()
     assert len(told) > len(cases) // 2
     assert "s3cret" not in "".join(told)
-
-
-def test_memory_does_not_share_what_is_changed_later() -> None:
-    storage = MemoryStorage()
-    state: dict[str, object] = {"a": 1}
-    storage.commit(state)
-    state["a"] = 2
-    assert storage.load() == {"a": 1}
 
 
 def test_a_request_that_was_missed_while_off_runs_at_boot(machine) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin, get_type_hints
 
 import pytest
 
 from mfp_sim.device.state import DeviceState
 from mfp_sim.shared.errors import UsageError
+from mfp_sim.testing import KEY
 
 STATES: list[dict[str, Any]] = json.loads(Path(__file__).with_name("states_of_format_1.json").read_text("utf-8"))
 
@@ -17,7 +19,7 @@ STATES: list[dict[str, Any]] = json.loads(Path(__file__).with_name("states_of_fo
 @pytest.mark.parametrize("state", STATES, ids=["renewal-under-way", "kept", "second-hour"])
 def test_a_state_of_an_earlier_version_is_read_and_written_again(state) -> None:
     """A key that is renamed breaks this: ``Doc(key=...)`` keeps the stored name."""
-    written = json.loads(json.dumps(DeviceState.from_stored(state).stored()))
+    written = json.loads(json.dumps(dict(DeviceState.from_stored(state).stored())))
     for name in ("request", "kept"):
         if state[name] is not None:
             state[name].setdefault("enrolment", None)  # it was left out where there is none
@@ -81,3 +83,27 @@ def test_a_value_that_no_machine_stores_is_refused_by_its_place(path: str, wrong
     with pytest.raises(UsageError) as refused:
         DeviceState.from_stored(state)
     assert f"({path})" in refused.value.message
+
+
+def test_a_stored_state_does_not_change_with_the_printer(machine) -> None:
+    """It is written when it is first read, so what it is written from may not change."""
+    printer = machine().printer
+    first, again = printer.machine.state.stored(), dict(printer.machine.state.stored())
+    printer.send_request(KEY)
+    now = dict(printer.machine.state.stored())
+    assert dict(first) == again
+    assert {name for name in now if now[name] != again[name]} >= {"keys", "history", "audit", "requests"}
+
+
+def test_all_that_a_state_contains_is_frozen() -> None:
+    seen: set[type] = set()
+    waiting: list[Any] = [*get_type_hints(DeviceState).values()]
+    while waiting:
+        hint = waiting.pop()
+        assert not {hint, get_origin(hint)} & {list, dict, set}, hint
+        waiting += get_args(hint)
+        if is_dataclass(hint) and isinstance(hint, type) and hint not in seen:
+            seen.add(hint)
+            assert vars(hint)["__dataclass_params__"].frozen, hint
+            waiting += get_type_hints(hint).values()
+    assert {"KeyEntry", "StatusRow", "Material", "Snapshot", "AuditEntry"} <= {one.__name__ for one in seen}

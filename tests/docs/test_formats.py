@@ -109,7 +109,7 @@ def test_a_file_is_read_in_its_version_only_and_an_unknown_key_does_what_is_said
 
 def test_a_state_of_another_version_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
     assert f'| state of a printer, `printer.json` in `--state-dir` | `"format": {FORMAT}` |' in PAGE
-    whole = {"format": FORMAT, "state": DeviceState.first().stored()}
+    whole = {"format": FORMAT, "state": dict(DeviceState.first().stored())}
     state(written(tmp_path / "whole", whole))
     with pytest.raises(UsageError, match="is not a state of format 1: another version of mfp-sim wrote it"):
         state(written(tmp_path / "whole", {**whole, "format": FORMAT + 1}))
