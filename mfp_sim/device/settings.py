@@ -10,6 +10,7 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Annotated, ClassVar
 
 from mfp_sim.device.printer_profile import Profile
@@ -60,15 +61,21 @@ class Address(Leaf):
             return None
 
 
-def _is_host(text: str) -> bool:
-    """Whether it is an IP address, or a host name whose last label is not a number (RFC 1123, 2.1)."""
+@lru_cache(maxsize=256)
+def _is_address(text: str) -> bool:
     try:
         ipaddress.ip_address(text)
     except ValueError:
-        name = text.removesuffix(".")
-        labels = name.split(".")
-        return len(name) <= 253 and all(map(_LABEL.match, labels)) and not labels[-1].isdigit()
+        return False
     return True
+
+
+def _is_host(text: str) -> bool:
+    """Whether it is an IP address, or a host name whose last label is not a number (RFC 1123, 2.1)."""
+    name = text.removesuffix(".")
+    labels = name.split(".")
+    named = len(name) <= 253 and all(map(_LABEL.match, labels)) and not labels[-1].isdigit()
+    return named or _is_address(text)
 
 
 def _in_range(value: int, span: tuple[int, int], reason: Reason, what: str) -> None:
@@ -194,11 +201,7 @@ class KeySettings:
     @property
     def needs_dns(self) -> bool:
         """Whether the common name is an FQDN (MFP-REQ-03)."""
-        try:
-            ipaddress.ip_address(self.common_name)
-        except ValueError:
-            return True
-        return False
+        return not _is_address(self.common_name)
 
     @property
     def destination(self) -> tuple[str, str | None]:
