@@ -18,10 +18,10 @@ from mfp_sim.cli.ending import of_fleet
 from mfp_sim.cli.workers import in_processes
 from mfp_sim.fleet.capacity import smallest
 from mfp_sim.fleet.engine import run_fleet
-from mfp_sim.fleet.page import FIGURES, as_page, label_of, said
-from mfp_sim.fleet.plan import FleetPlan, Variation, load_plan, plans_of, varied
+from mfp_sim.fleet.page import FIGURES, as_page, label_of, said, values_of
+from mfp_sim.fleet.plan import FleetPlan, Variation, idle_outages, load_plan, plans_of, varied
 from mfp_sim.fleet.real import run_real
-from mfp_sim.fleet.report import FleetReport, as_csv, as_json, figures_of, merged, read_report
+from mfp_sim.fleet.report import FleetReport, as_csv, as_json, merged, read_report
 from mfp_sim.fleet.result import FleetRun
 from mfp_sim.load.result import read_result, service_of
 from mfp_sim.report.console import Console
@@ -63,7 +63,8 @@ def fleet(options: argparse.Namespace) -> int:
     else:
         remedy = any(one.remedy for one in report.advice)
         console.line(f"\n{of_fleet(options.report, unmet=bool(report.unmet), remedy=remedy)}")
-    return 1 if report.unmet or not agrees else 0
+    sought = bool(report.search) and report.found is None
+    return 1 if report.unmet or sought or not agrees else 0
 
 
 def _plan(options: argparse.Namespace) -> FleetPlan:
@@ -75,6 +76,8 @@ def _plan(options: argparse.Namespace) -> FleetPlan:
         plan = replace(plan, ca=replace(plan.ca, service=service, measured=None))
     if options.days is not None:
         plan = replace(plan, days=options.days)
+        for _, text, remedy in idle_outages(plan):
+            raise UsageError(f"--days {options.days}: {text}", remedy=remedy)
     if options.real:
         plan = _scaled(plan, options.real)
     return plan
@@ -119,7 +122,7 @@ def _run(plan: FleetPlan, options: argparse.Namespace, progress: Console) -> Fle
             replace(plan, seed=seeds[0]),
             lambda workers, share: progress.progress(round(share * 100), 100, f"% with {workers} workers"),
         )
-        report = replace(report, search=found.tried, found=found.workers)
+        report = replace(report, search=found.tried, found=found.workers, hopeless=found.hopeless)
     progress.clear()
     return report
 
@@ -199,14 +202,18 @@ def _capacity(console: Console, report: FleetReport) -> None:
     for run in report.search:
         waits = said("waiting_p99", run.waiting(0.99))
         mark = "  <- the smallest without failed requests" if run.workers == report.found else ""
-        console.line(f"{run.workers:>8} {run.failed:>10,} {waits:>14} {run.wasted_share:>8.0%}{mark}")
+        console.line(
+            f"{run.workers:>8} {run.failed:>10,} {waits:>14} {said('wasted_share', run.wasted_share):>8}{mark}"
+        )
     if report.found is None:
-        console.line("none of the tried numbers of workers is enough")
+        console.line(f"no number of workers that was tried is enough{': ' * bool(report.hopeless)}{report.hopeless}")
+    if report.hopeless:
+        console.line("    remedy: check days, outages, approvals and polling")
 
 
 def _middle(name: str, runs: Sequence[FleetRun]) -> str:
-    values = sorted(figures_of(run)[name] for run in runs)
-    return said(name, values[len(values) // 2])
+    values = values_of(name, runs)
+    return said(name, values[len(values) // 2] if values else None)
 
 
 def _several(count: int, word: str) -> str:

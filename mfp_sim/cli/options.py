@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from mfp_sim import __version__
-from mfp_sim.cli.values import count, long_time, port, rate, seconds, seed, seeds, shard, speed
+from mfp_sim.cli.values import count, days, long_time, port, rate, seconds, seed, seeds, shard, speed
 from mfp_sim.cli.verbs import VERBS
 from mfp_sim.shared.reaching import REACH_OPTIONS
 
@@ -485,14 +485,21 @@ def _explore(parser: argparse.ArgumentParser) -> None:
 def _fleet(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("plans", nargs="+", type=Path, metavar="PLAN",
                         help="a plan's file, or the name of a plan of the package; with --merge, reports")  # fmt: skip
-    parser.add_argument("--days", type=count, metavar="N", help="number of days, instead of the plan's")
+    parser.add_argument("--days", type=days, metavar="N", help="number of days, instead of the plan's")
     chance = parser.add_mutually_exclusive_group()
     chance.add_argument("--seed", type=seed, metavar="N", help="use this seed instead of the plan's")
     chance.add_argument(
-        "--seeds", type=seeds, metavar="A..B", help="one run per seed; report the median of each figure"
+        "--seeds",
+        type=seeds,
+        metavar="A..B",
+        help="one run per seed (at most 10000); report the median of each\nfigure",
     )
     parser.add_argument("--jobs", type=count, default=1, metavar="N", help="processes for several runs (default: 1)")
-    parser.add_argument("--find", choices=["workers"], help="search for the smallest CA at which no request fails")
+    parser.add_argument(
+        "--find",
+        choices=["workers"],
+        help="search for the smallest CA at which no request fails; exit\ncode 1 if there is none",
+    )
     parser.add_argument("--real", nargs="?", type=count, const=0, metavar="N",
                         help="run N real printers with real messages (at most 1000), and compare them with\n"
                         "the model")  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-__all__ = ["count", "long_time", "port", "rate", "seconds", "seed", "seeds", "shard", "speed"]
+__all__ = ["count", "days", "long_time", "port", "rate", "seconds", "seed", "seeds", "shard", "speed"]
 
 
 def _whole(low: int, high: float, what: str) -> Callable[[str], int]:
@@ -32,7 +32,9 @@ def _number(low: float, high: float, what: str) -> Callable[[str], float]:
 
 
 _ANY, _LEAST = float("inf"), 5e-324
+_MOST_SEEDS = 10_000
 count = _whole(1, _ANY, "a count from 1")
+days = _whole(1, 36_500, "a number of days from 1 to 36500")  # as in a plan
 seed = _whole(0, _ANY, "a whole number from 0")
 port = _whole(0, 65535, "a port from 0 to 65535")
 seconds = _number(0.1, 3600, "a time from 0.1 to 3600 seconds")
@@ -60,8 +62,11 @@ def shard(text: str) -> tuple[int, int]:
 
 
 def seeds(text: str) -> range:
-    """A range of seeds; the last one is included."""
+    """A range of seeds; the last one is included. It has at most 10,000."""
     first, dots, last = text.partition("..")
-    if not (dots and first.isdecimal() and last.isdecimal() and text.isascii() and int(first) <= int(last)):
+    digits = first.isdecimal() and last.isdecimal() and text.isascii() and len(text) <= 4000
+    if not (dots and digits and int(first) <= int(last)):
         raise argparse.ArgumentTypeError(f"{text!r} is not a range of seeds such as 0..49")
+    if int(last) - int(first) >= _MOST_SEEDS:
+        raise argparse.ArgumentTypeError(f"{text!r} has more than {_MOST_SEEDS} seeds")
     return range(int(first), int(last) + 1)

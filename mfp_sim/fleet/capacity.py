@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from mfp_sim.fleet.engine import run_fleet
 from mfp_sim.fleet.plan import FleetPlan
 from mfp_sim.fleet.result import FleetRun
-from mfp_sim.shared.errors import UsageError
 
 __all__ = ["smallest"]
 
@@ -20,11 +19,12 @@ class SmallestCa:
     """The result of the search.
 
     ``workers`` is the smallest number with which every printer's request ends and none fails, or None if every number
-    tried is too small. ``tried`` has the runs by number of workers.
+    tried is too small. ``tried`` has the runs by number of workers. ``hopeless`` says why more workers do not help.
     """
 
     workers: int | None
     tried: tuple[FleetRun, ...]
+    hopeless: str = ""
 
 
 def smallest(plan: FleetPlan, progress: Callable[[int, float], None] = lambda *_: None) -> SmallestCa:
@@ -35,9 +35,6 @@ def smallest(plan: FleetPlan, progress: Callable[[int, float], None] = lambda *_
     Args:
         plan: whose number of workers is varied.
         progress: called with the number being tried, and the share of its time that has passed.
-
-    Raises:
-        UsageError: requests fail although none waits for a worker, so more workers would not help.
     """
     runs: dict[int, FleetRun] = {}
 
@@ -49,8 +46,8 @@ def smallest(plan: FleetPlan, progress: Callable[[int, float], None] = lambda *_
 
     high, most = 1, min(plan.total, _MOST)
     if fails(most) and not any(runs[most].waits[bucket] for bucket in runs[most].waits if bucket):
-        text = f"{_lost(runs[most])} even with {most} workers, with which no request waits"
-        raise UsageError(text, remedy="check days, outages, approvals and polling: more workers do not help")
+        text = f"{_lost(runs[most])} even with {most} workers, with which no request waits: more workers do not help"
+        return SmallestCa(None, (runs[most],), text)
     if fails(most):
         high = most
     while fails(high) and high < most:

@@ -21,7 +21,7 @@ from mfp_sim.report.sheet import asset, environment_of, policy_for, quoted
 from mfp_sim.report.svg import as_svg
 from mfp_sim.shared.simtime import local
 
-__all__ = ["FIGURES", "as_page", "label_of", "said"]
+__all__ = ["FIGURES", "as_page", "label_of", "said", "values_of"]
 
 _WINDOWS = 3
 """The number of waves to draw: first those during an outage, then the largest."""
@@ -63,8 +63,10 @@ def label_of(report: FleetReport, label: str) -> str:
     return label or ("the plan" if len(report.labels) > 1 else report.plan.name)
 
 
-def said(name: str, value: float) -> str:
-    """A figure in readable form."""
+def said(name: str, value: float | None) -> str:
+    """A figure in readable form; a dash if it has no value."""
+    if value is None:
+        return "–"
     if name in _SECONDS:
         return lasting_of(value) if value else "0"
     if name in ("utilisation", "wasted_share"):
@@ -93,7 +95,7 @@ def as_page(report: FleetReport) -> str:
         classes=[(one, _outcomes_of(report, one.name)) for one in report.plan.printers],
         charts=[*_charts(report)],
         search=report.search,
-        lasting=lasting_of,
+        said=said,
         svg=lambda drawing: as_svg(drawing, quoted),
     )
 
@@ -114,10 +116,15 @@ def _headline(report: FleetReport) -> str:
 
 def _spread_of(name: str, runs: Sequence[FleetRun]) -> str:
     """A figure over the runs of several seeds: the median and the range."""
-    values = sorted(figures_of(run)[name] for run in runs)
-    middle = said(name, values[len(values) // 2])
-    low, high = said(name, values[0]), said(name, values[-1])
+    values = values_of(name, runs)
+    middle = said(name, values[len(values) // 2] if values else None)
+    low, high = (said(name, values[0]), said(name, values[-1])) if values else (middle, middle)
     return middle if low == high else f"{middle} ({low} to {high})"
+
+
+def values_of(name: str, runs: Sequence[FleetRun]) -> list[float]:
+    """The values of a figure in order, of the runs in which it has one."""
+    return sorted(value for run in runs if (value := figures_of(run)[name]) is not None)
 
 
 def _outcomes_of(report: FleetReport, name: str) -> dict[str, int]:

@@ -7,14 +7,15 @@ Values outside the printer (service times, queue, outages) belong to the plan. T
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from math import inf
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, cast
 from zoneinfo import ZoneInfo
 
-from mfp_sim.device.local_time import instant_of
+from mfp_sim.device.local_time import instant_of, local_of
 from mfp_sim.device.printer_profile import PROFILES, ModelValues, Profile, contradictions
 from mfp_sim.device.settings import AutoRequestSettings, CommunicationSettings, KeySettings, Polling
 from mfp_sim.scenario.collection import PLAN_SUFFIX
@@ -37,13 +38,16 @@ from mfp_sim.shared.errors import Refused, UsageError
 from mfp_sim.shared.scep.url import Url
 
 __all__ = [
-    "URL", "FleetPlan", "LoadPlan", "Outage", "PrinterClass", "ServiceTimes", "Variation", "fleet_schema",
-    "load_plan", "plans_of", "read_plan", "varied",
+    "MOST_DAYS", "URL", "FleetPlan", "Limits", "LoadPlan", "Outage", "PrinterClass", "ServiceTimes", "Variation",
+    "fleet_schema", "idle_outages", "load_plan", "plans_of", "read_plan", "varied",
 ]  # fmt: skip
 
 URL = "http://ca.example/scep"
 """The address of the SCEP server in every printer's settings."""
+MOST_DAYS = 36_500
+"""The longest simulated time, in days."""
 _PRINTERS = 1_000_000
+_DAY = 86_400
 _NAME = Pattern("[a-z0-9]+(-[a-z0-9]+)*", "small letters, digits and single hyphens")
 _LOOKS = ("silent", "refused", "closed", "hangs", "429", "500", "502", "503", "504")
 
@@ -341,6 +345,40 @@ def _names_differ(given: Given, problems: Problems) -> None:
         problems.add(given.keys["printers"], f"a plan has at most {_PRINTERS} printers")
 
 
+def idle_outages(plan: FleetPlan) -> Iterator[tuple[int, str, str]]:
+    """The outages without any effect on a run: number in the plan, what is wrong, and the remedy."""
+    zone, end, covered = ZoneInfo(plan.timezone), float(plan.days * _DAY), -inf
+    spans = [(plan.seconds_at(one.begins), one.lasts, number) for number, one in enumerate(plan.outages)]
+    for begins, lasts, number in sorted(spans):
+        name, ends = f"the outage from {_minute(plan.outages[number].begins)}", begins + lasts
+        if not lasts:
+            yield number, f"{name} has no duration", "write for: 30m"
+        elif begins >= end:
+            days, last = int(begins // _DAY) + 1, _minute(local_of(plan.begins + timedelta(days=plan.days), zone))
+            remedy = f"{days} days or more, or an earlier outage" if days <= MOST_DAYS else "an earlier outage"
+            yield number, f"{name} begins after the simulated time, which ends at {last}", remedy
+        elif ends <= 0:
+            first = _minute(local_of(plan.begins, zone))
+            yield number, f"{name} is over before the simulated time begins, at {first}", "a later or longer outage"
+        elif ends <= covered:
+            yield number, f"{name} changes nothing: it lies within others", "leave it out"
+        covered = max(covered, ends)
+
+
+def _minute(local: datetime) -> str:
+    return f"{local:%Y-%m-%d %H:%M}"
+
+
+def _outages_matter(given: Given, problems: Problems) -> None:
+    """Check that each outage can change the run."""
+    names = [name for name in ("printers", "outages", "days", "timezone") if name in given.keys]
+    if not {"printers", "outages"} <= set(names) or not all(name in given.values for name in names):
+        return
+    plan = FleetPlan(1, "", **{name: given.values[name] for name in names})
+    for number, text, remedy in idle_outages(plan):
+        problems.add(given.keys["outages"].items[number], text, remedy)
+
+
 def _varies_a_machine(given: Given, problems: Problems) -> None:
     """Check that the printers accept each variation."""
     classes, variations = given.values.get("printers", ()), given.values.get("compare", ())
@@ -361,7 +399,9 @@ def _varies_a_machine(given: Given, problems: Problems) -> None:
                 break
 
 
-@document("a fleet plan", Constraint({}, _names_differ), Constraint({}, _varies_a_machine))
+@document(
+    "a fleet plan", Constraint({}, _names_differ), Constraint({}, _varies_a_machine), Constraint({}, _outages_matter)
+)
 @dataclass(frozen=True)
 class FleetPlan:
     """Everything that determines a run; ``name`` and ``why`` are for people."""
@@ -371,7 +411,7 @@ class FleetPlan:
     printers: Annotated[tuple[PrinterClass, ...], Length(1), Doc("classes of identically configured printers")]
     why: Annotated[str, Text(), Doc("what the plan shows, for people")] = ""
     seed: Annotated[int, Within(0), Doc("the seed of all random values")] = 1
-    days: Annotated[int, Within(1, 36_500), Doc("the simulated time, from the first start on")] = 1
+    days: Annotated[int, Within(1, MOST_DAYS), Doc("the simulated time, from the first start on")] = 1
     timezone: Annotated[str, Scalar(Problems.zone, {"type": "string"}), Doc("of outages, and of printers")] = "UTC"
     network: Annotated[NetworkPlan, Doc("between printers and CA")] = field(default_factory=NetworkPlan)
     ca: Annotated[CaPlan, Doc("the CA of all printers")] = field(default_factory=CaPlan)

@@ -44,6 +44,7 @@ class FleetReport:
     version: Annotated[str, Doc("of mfp-sim")] = __version__
     search: Annotated[tuple[FleetRun, ...], Doc("the runs of the search for the smallest CA")] = ()
     found: Annotated[int | None, Doc("the smallest number of workers with which no request fails")] = None
+    hopeless: Annotated[str, Doc("why the search has no result: more workers do not help")] = ""
 
     def of(self, label: str) -> tuple[FleetRun, ...]:
         """The runs of a variation, or of the plan without variations."""
@@ -65,8 +66,8 @@ class FleetReport:
         return tuple(dict.fromkeys(text for run in self.of("") for text in unmet(self.plan, run)))
 
 
-def figures_of(run: FleetRun) -> dict[str, float | int]:
-    """The figures of a run, times in seconds."""
+def figures_of(run: FleetRun) -> dict[str, float | int | None]:
+    """The figures of a run, times in seconds. A figure without a value (no exchange, no certificate) is None."""
     return {
         "requests": run.requests,
         "failed": run.failed,
@@ -76,17 +77,21 @@ def figures_of(run: FleetRun) -> dict[str, float | int]:
         "without_days": round(run.without / DAY, 3),
         "exchanges": run.exchanges,
         "minted": run.minted,
-        "waiting_p50": round(run.waiting(0.5), 3),
-        "waiting_p95": round(run.waiting(0.95), 3),
-        "waiting_p99": round(run.waiting(0.99), 3),
-        "duration_p50": round(run.duration(0.5), 3),
-        "duration_p99": round(run.duration(0.99), 3),
+        "waiting_p50": _rounded(run.waiting(0.5), 3),
+        "waiting_p95": _rounded(run.waiting(0.95), 3),
+        "waiting_p99": _rounded(run.waiting(0.99), 3),
+        "duration_p50": _rounded(run.duration(0.5), 3),
+        "duration_p99": _rounded(run.duration(0.99), 3),
         "longest_queue": run.longest,
         "peak_rate": max((wave.peak for wave in run.waves), default=0.0),
         "longest_wave": max((wave.ends - wave.begins for wave in run.waves), default=0.0),
-        "utilisation": round(run.utilisation, 6),
-        "wasted_share": round(run.wasted_share, 4),
+        "utilisation": _rounded(run.utilisation, 6),
+        "wasted_share": _rounded(run.wasted_share, 4),
     }
+
+
+def _rounded(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(value, digits)
 
 
 def as_json(report: FleetReport) -> dict[str, Any]:

@@ -92,23 +92,26 @@ class FleetRun:
         return self.requests - self.by_outcome[SUCCESSFUL]
 
     @property
-    def utilisation(self) -> float:
-        """The share of the workers' time, during the waves, in which they worked."""
+    def utilisation(self) -> float | None:
+        """The share of the workers' time, during the waves, in which they worked; None without a wave."""
         time = sum(wave.ends - wave.begins for wave in self.waves)
-        return min(1.0, self.busy / (self.workers * time)) if time else 0.0
+        return min(1.0, self.busy / (self.workers * time)) if time else None
 
     @property
-    def wasted_share(self) -> float:
-        """The share of the CA's work done for printers that had given up."""
-        return self.wasted / self.busy if self.busy else 0.0
+    def wasted_share(self) -> float | None:
+        """The share of the CA's work done for printers that had given up; None if it did not work."""
+        return self.wasted / self.busy if self.busy else None
 
-    def waiting(self, share: float) -> float:
-        """The waiting time for a worker of the CA, in seconds, at this quantile."""
-        return quantile(self.waits, share)
+    def waiting(self, share: float) -> float | None:
+        """The waiting time for a worker of the CA, in seconds, at this quantile; None if the CA served no exchange."""
+        return quantile(self.waits, share) if any(self.waits.values()) else None
 
-    def duration(self, share: float) -> float:
-        """The seconds from the start of a request to its certificate, at this quantile of the successful requests."""
-        return quantile(self.took, share)
+    def duration(self, share: float) -> float | None:
+        """The seconds from the start of a request to its certificate, at this quantile of the successful requests.
+
+        None if no request was successful.
+        """
+        return quantile(self.took, share) if any(self.took.values()) else None
 
     @property
     def waves(self) -> tuple[Wave, ...]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil
-from typing import Literal
+from typing import Any, Literal
 
 from mfp_sim.device.polling import PollReply, counted_at_first, what_follows
 from mfp_sim.fleet.plan import FleetPlan, Outage, PrinterClass
@@ -179,7 +179,8 @@ def _overload(plan: FleetPlan, runs: Sequence[FleetRun]) -> Iterator[Advice]:
     unheard = _count(runs, "top-error")
     if not unheard or plan.outages or plan.network.loss:
         return
-    longest, timeout = max(run.waiting(1) for run in runs), min(one.seconds for one in plan.printers)
+    longest = max((run.waiting(1) or 0.0 for run in runs), default=0.0)
+    timeout = min(one.seconds for one in plan.printers)
     if longest > timeout:
         text = (
             f"{unheard:,} requests ended without a reply in time: they waited for up to {lasting_of(longest)}, and a "
@@ -210,7 +211,7 @@ def _herd(plan: FleetPlan, runs: Sequence[FleetRun]) -> Iterator[Advice]:
 
 
 def _waste(runs: Sequence[FleetRun]) -> Iterator[Advice]:
-    share = max((run.wasted_share for run in runs), default=0.0)
+    share: float = max((run.wasted_share or 0.0 for run in runs), default=0.0)
     if share > 0.05:
         text = f"{share:.0%} of the CA's work was for printers that had given up before it was done."
         yield Advice("warn", text, "more workers, a longer timeout, or a spread of the starts")
@@ -265,24 +266,27 @@ def _gaps(plan: FleetPlan, runs: Sequence[FleetRun]) -> Iterator[Advice]:
 
 
 def unmet(plan: FleetPlan, run: FleetRun) -> tuple[str, ...]:
-    """The expectations of the plan that a run did not meet, one sentence each."""
+    """The expectations of the plan that a run did not meet, one sentence each. Without a value none is met."""
     limits = plan.expect
     if limits is None:
         return ()
-    shares = run.by_outcome[SUCCESSFUL] / run.requests if run.requests else 0.0
-    rows = (
-        ("failed", limits.failed, run.failed, str),
-        ("lost", limits.lost, run.lost, str),
-        ("without_certificate", limits.without_certificate, run.without / DAY, lambda days: f"{days:.1f}"),
-        ("waiting_p99", limits.waiting_p99, run.waiting(0.99), lasting_of),
-    )
+    ended, share = run.requests, run.by_outcome[SUCCESSFUL] / run.requests if run.requests else None
+    no_request, no_exchange = "no request ended", "the CA served no exchange"
+    rows: tuple[tuple[str, float | None, float | None, str, Callable[[Any], str]], ...] = (
+        ("failed", limits.failed, run.failed if ended else None, no_request, str),
+        ("lost", limits.lost, run.lost if ended else None, no_request, str),
+        ("without_certificate", limits.without_certificate, run.without / DAY if ended else None, no_request,
+         lambda days: f"{days:.1f}"),
+        ("waiting_p99", limits.waiting_p99, run.waiting(0.99), no_exchange, lasting_of),
+    )  # fmt: skip
     found = [
-        f"{name}: at most {said(most)}, got {said(got)}"
-        for name, most, got, said in rows
-        if most is not None and got > most
+        f"{name}: at most {said(most)}, " + (f"but {lacks}" if got is None else f"got {said(got)}")
+        for name, most, got, lacks, said in rows
+        if most is not None and (got is None or got > most)
     ]
     if run.unended:
         found.append(f"{run.unended:,} printers had not ended their first request when the time of the plan was over")
-    if limits.successful is not None and shares < limits.successful:
-        found.append(f"successful: at least {limits.successful:.1%}, got {shares:.1%}")
+    if limits.successful is not None and (share is None or share < limits.successful):
+        got = f"but {no_request}" if share is None else f"got {share:.1%}"
+        found.append(f"successful: at least {limits.successful:.1%}, {got}")
     return tuple(found)

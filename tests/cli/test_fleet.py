@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
 import jsonschema
 import pytest
 
-from mfp_sim.fleet.plan import fleet_schema
+from mfp_sim.fleet.plan import MOST_DAYS, fleet_schema
 from mfp_sim.fleet.report import fleet_report_schema
 
 ROOT = Path(__file__).parents[2]
@@ -120,11 +121,57 @@ def test_the_smallest_ca_is_found_with_the_cliff_before_it(mfp_sim, plan: Path) 
     assert "<- the smallest without failed requests" in shown.out
 
 
-def test_more_workers_do_not_help_against_an_outage(mfp_sim, plan: Path) -> None:
+def test_more_workers_do_not_help_against_an_outage(mfp_sim, plan: Path, tmp_path: Path) -> None:
     plan.write_text(PLAN + "outages: [{from: 2026-03-02 09:00, for: 3h}]\n")
-    shown = mfp_sim("fleet", plan, "--find", "workers")
-    assert shown.code == 2
-    assert "more workers do not help" in shown.err
+    shown = mfp_sim("fleet", plan, "--find", "workers", "--report", tmp_path / "out")
+    assert (shown.code, shown.err) == (1, "")
+    says = "30 requests fail even with 30 workers, with which no request waits: more workers do not help"
+    assert f"no number of workers that was tried is enough: {says}\n" in shown.out
+    assert "    remedy: check days, outages, approvals and polling\n" in shown.out
+    assert f"No number of workers that was tried is enough: {says}." in (tmp_path / "out" / "fleet.html").read_text()
+    assert json.loads((tmp_path / "out" / "fleet.json").read_text())["hopeless"] == says
+
+
+def test_a_limit_without_a_value_is_not_met_in_text_json_and_page(mfp_sim, plan: Path, tmp_path: Path) -> None:
+    outage = "outages: [{from: 2026-03-02 08:00, for: 60d}]\n"
+    plan.write_text(PLAN.replace("compare: [{adjust: true}]\n", f"{outage}expect: {{waiting_p99: 1s}}\n"))
+    shown = mfp_sim("fleet", plan, "--report", tmp_path / "out")
+    text = "waiting_p99: at most 1 s, but the CA served no exchange"
+    assert (shown.code, f"not as expected: {text}\n" in shown.out) == (1, True)
+    assert re.search(r"waiting for the CA: 99 of 100 +–\n", shown.out)
+    value = json.loads((tmp_path / "out" / "fleet.json").read_text())
+    assert (value["unmet"], value["runs"][0]["figures"]["waiting_p99"]) == ([text], None)
+    page = (tmp_path / "out" / "fleet.html").read_text()
+    assert f"<p>Not as expected: {text}</p>" in page
+    assert '<th scope="row">waiting for the CA: 99 of 100</th><td class="n">–</td>' in page
+
+
+def test_days_that_end_before_an_outage_are_refused(mfp_sim, plan: Path) -> None:
+    plan.write_text(PLAN + "outages: [{from: 2026-03-20 09:00, for: 3h}]\n")
+    assert mfp_sim("fleet", plan).code == 0
+    shown = mfp_sim("fleet", plan, "--days", "2")
+    assert (shown.code, shown.out) == (2, "")
+    assert shown.err == (
+        "mfp-sim: --days 2: the outage from 2026-03-20 09:00 begins after the simulated time, which ends at "
+        "2026-03-04 09:00 (19 days or more, or an earlier outage)\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "says"),
+    [
+        ("--days", "36501", "'36501' is not a number of days from 1 to 36500"),
+        ("--days", "0", "'0' is not a number of days from 1 to 36500"),
+        ("--seeds", "0..10000", "'0..10000' has more than 10000 seeds"),
+        ("--seeds", "0..99999999999", "'0..99999999999' has more than 10000 seeds"),
+        ("--seeds", "3..2", "'3..2' is not a range of seeds such as 0..49"),
+    ],
+)
+def test_a_run_has_bounds(mfp_sim, plan: Path, option: str, value: str, says: str) -> None:
+    shown = mfp_sim("fleet", plan, option, value)
+    assert (shown.code, f"argument {option}: {says}" in shown.err) == (2, True), shown.err
+    plan.write_text(PLAN.replace("days: 29", f"days: {MOST_DAYS + 1}"))
+    assert f"days has to be from 1 to {MOST_DAYS}, not {MOST_DAYS + 1}" in mfp_sim("fleet", plan).err
 
 
 def test_real_printers_agree_with_the_model(mfp_sim, plan: Path) -> None:

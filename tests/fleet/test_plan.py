@@ -72,6 +72,38 @@ def test_mistakes_elsewhere(line: str, mistake: str) -> None:
     assert mistake in found
 
 
+_AN_HOUR = "{from: 2026-03-02 09:00, for: 1h}"
+
+
+@pytest.mark.parametrize(
+    ("outages", "mistake"),
+    [
+        ("{from: 2026-03-31 09:00, for: 1h}",
+         ("5:11: the outage from 2026-03-31 09:00 begins after the simulated time, "
+           "which ends at 2026-03-03 09:00 (30 days or more, or an earlier outage)")),
+        ("{from: 2026-03-03 09:00, for: 1h}", "5:11: the outage from 2026-03-03 09:00 begins after the simulated time"),
+        ("{from: 2199-03-03 09:00, for: 1h}", "which ends at 2026-03-03 09:00 (an earlier outage)"),
+        ("{from: 2026-03-02 08:00, for: 1h}",
+         ("5:11: the outage from 2026-03-02 08:00 is over before the simulated time begins, at 2026-03-02 09:00 "
+           "(a later or longer outage)")),
+        ("{from: 2026-03-02 10:00, for: 0s}", "5:11: the outage from 2026-03-02 10:00 has no duration (write for: 30m)"),
+        (f"{_AN_HOUR}, {{from: 2026-03-02 09:30, for: 30m, looks: '503'}}",
+         "5:46: the outage from 2026-03-02 09:30 changes nothing: it lies within others (leave it out)"),
+        (f"{_AN_HOUR}, {_AN_HOUR}", "5:46: the outage from 2026-03-02 09:00 changes nothing"),
+    ],
+)  # fmt: skip
+def test_an_outage_that_cannot_change_the_run_is_a_mistake(outages: str, mistake: str) -> None:
+    (found,) = _mistakes(f"{PLAN}outages: [{outages}]\n")
+    assert mistake in found
+
+
+def test_an_outage_that_overlaps_the_time_or_another_one_counts() -> None:
+    overlapping = (
+        "{from: 2026-03-02 08:30, for: 1h}, {from: 2026-03-02 09:29, for: 1h}, {from: 2026-03-03 08:59, for: 9d}"
+    )
+    assert len(read_plan(f"{PLAN}outages: [{overlapping}]\n").outages) == 3
+
+
 def test_all_mistakes_are_reported_at_once() -> None:
     found = _mistakes(PLAN.replace("count: 10", "count: 0") + "days: none\nca: {workers: 0}\n")
     assert len(found) == 3

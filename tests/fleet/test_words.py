@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 from fleet_plans import few
 
 from mfp_sim.fleet.capacity import smallest
 from mfp_sim.fleet.engine import run_fleet
-from mfp_sim.fleet.plan import FleetPlan, Variation, read_plan, varied
+from mfp_sim.fleet.plan import FleetPlan, Limits, Variation, read_plan, varied
 from mfp_sim.fleet.words import advice_on, lasting_of, unmet
 from mfp_sim.scenario.steps import WrittenPolling
 from mfp_sim.shared.documents.records import record_of
-from mfp_sim.shared.errors import UsageError
 
 
 def _told(plan: FleetPlan) -> list[str]:
@@ -127,8 +127,12 @@ def test_printers_that_had_no_end_are_not_approved() -> None:
     assert unmet(plan, run) == ("7 printers had not ended their first request when the time of the plan was over",)
     longer = read_plan(_TWO.format(days=20))
     assert (run_fleet(longer).unended, unmet(longer, run_fleet(longer))) == (0, ())
-    with pytest.raises(UsageError, match="7 printers do not end their first request in 1 d even with 12 workers"):
-        smallest(plan)
+    found = smallest(plan)
+    assert (found.workers, [run.workers for run in found.tried]) == (None, [12])
+    assert found.hopeless == (
+        "7 printers do not end their first request in 1 d even with 12 workers, with which no request waits: "
+        "more workers do not help"
+    )
 
 
 @pytest.mark.parametrize(
@@ -159,9 +163,30 @@ def test_the_polling_of_an_advice_bridges_every_outage(looks: str, minutes: int)
         assert run_fleet(varied(plan, Variation(polling=polling))).failed == 0, told
 
 
-def test_an_outage_after_the_time_of_the_plan_is_not_a_warning() -> None:
-    told = _told(few(20, days=1, outages=_OUTAGE.format("1h", "silent").replace("2026-03-02", "2026-04-01")))
-    assert [text.partition(":")[0] for text in told] == ["good"]
+_ALL_DAY = "{from: 2026-03-02 08:00, for: 2d, looks: silent}"
+
+
+def test_a_limit_without_a_value_is_not_met() -> None:
+    plan = replace(few(20, days=1, outages=_ALL_DAY), expect=Limits(waiting_p99=60.0))
+    run = run_fleet(plan)
+    assert (run.requests, run.waiting(0.99), run.duration(0.5), run.utilisation, run.wasted_share) == (
+        20, None, None, 0.0, None,
+    )  # fmt: skip
+    assert unmet(plan, run) == ("waiting_p99: at most 1 min, but the CA served no exchange",)
+    served = replace(few(20, days=1), expect=Limits(waiting_p99=60.0))
+    assert unmet(served, run_fleet(served)) == ()
+
+
+def test_no_limit_is_met_if_no_request_ended() -> None:
+    limits = Limits(failed=0, lost=20, without_certificate=1e9, successful=0.0)
+    plan = replace(few(20, days=1), expect=limits)
+    assert unmet(plan, run_fleet(plan)) == ()
+    assert unmet(plan, replace(run_fleet(plan), outcomes={})) == (
+        "failed: at most 0, but no request ended",
+        "lost: at most 20, but no request ended",
+        "without_certificate: at most 1000000000.0, but no request ended",
+        "successful: at least 0.0%, but no request ended",
+    )
 
 
 def test_times_of_keys_spread_a_herd_and_a_ca_may_take_no_time() -> None:
