@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping, Sequence
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
+from html import escape
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
-from urllib.parse import quote, quote_plus
 
 __all__ = ["MASK", "OWN", "Redactor"]
 
@@ -21,11 +23,21 @@ OWN = "a word of our own"
 """Marks a field whose texts come from the program itself: ``id: Annotated[str, OWN]``."""
 
 
+_LONGEST = 1024
+"""The longest secret, in bytes, that is found with some characters percent-encoded."""
+
+
 class Redactor:
-    """Knows the secrets of one run and masks them by value: plain, hex, base64 (any alignment), UTF-16, escaped."""
+    """Knows the secrets of one run and masks them by value: plain, hex, base64 (any alignment), UTF-16, escaped.
+
+    Escaped means as in JSON, Python and HTML, and percent-encoded. An encoder of URLs encodes some characters:
+    each may be encoded or not, also repeatedly, and a space may be ``+``.
+    """
 
     def __init__(self, secrets: Sequence[str | bytes] = ()) -> None:
         self._forms: list[str] = []
+        self._whole: dict[bytes, str] = {}
+        """The secrets themselves, the longest first, and what to show instead."""
         self._instead: dict[str, str] = {}
         for secret in secrets:
             self.add(secret)
@@ -39,9 +51,11 @@ class Redactor:
         for encoded in (octets, octets.decode("utf-8", "replace").encode("utf-16-le")):
             forms |= {binascii.hexlify(encoded).decode(), binascii.hexlify(encoded).decode().upper()}
             forms |= _base64_forms(encoded)
-        text = octets.decode("utf-8", "replace")
-        forms |= {quote(text, safe=""), quote_plus(text), repr(text)[1:-1]}
+        forms |= _escaped_forms(octets.decode("utf-8", "replace"))
         forms.discard("")
+        if len(octets) <= _LONGEST:
+            self._whole.setdefault(octets, instead)
+            self._whole = dict(sorted(self._whole.items(), key=lambda pair: -len(pair[0])))
         if instead != MASK:
             self._instead |= dict.fromkeys(forms - set(self._forms), instead)
         known = set(self._forms) | forms
@@ -52,6 +66,9 @@ class Redactor:
         for form in self._forms:
             if form in text:
                 text = text.replace(form, self._instead.get(form, MASK))
+        if "%" in text or "+" in text:
+            for secret, instead in self._whole.items():
+                text = _percent_encoded(secret).sub(lambda _, instead=instead: instead, text)  # type: ignore[misc]
         return text
 
     def octets(self, octets: bytes) -> bytes:
@@ -60,6 +77,9 @@ class Redactor:
             for encoded in (form.encode(), form.encode("utf-16-le"), form.encode("utf-16-be")):
                 if encoded in octets:
                     octets = octets.replace(encoded, b"*" * len(encoded))
+        if b"%" in octets or b"+" in octets:
+            for secret in self._whole:
+                octets = _percent_encoded_octets(secret).sub(lambda found: b"*" * len(found[0]), octets)
         return octets
 
     def record(self, value: Any) -> Any:
@@ -105,6 +125,50 @@ def _own_words(kind: type) -> frozenset[str]:
 
     hints = get_type_hints(kind, include_extras=True)
     return frozenset(name for name, hint in hints.items() if is_own(hint))
+
+
+def _escaped_forms(text: str) -> set[str]:
+    """The text as JSON, Python and HTML escape it."""
+    as_json = {json.dumps(text, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False)}
+    as_html = {
+        escape(text),
+        escape(text, quote=False),
+        escape(text).replace("&#x27;", "&#39;").replace("&quot;", "&#34;"),
+    }
+    return {repr(text)[1:-1], ascii(text)[1:-1], *as_json, *as_html}
+
+
+@lru_cache(maxsize=128)
+def _percent_encoded(secret: bytes) -> re.Pattern[str]:
+    """Finds the secret in a text, each character as it is or percent-encoded."""
+    return re.compile(_percent_pattern(secret))
+
+
+@lru_cache(maxsize=128)
+def _percent_encoded_octets(secret: bytes) -> re.Pattern[bytes]:
+    """The same in bytes."""
+    return re.compile(_percent_pattern(secret).encode())
+
+
+def _percent_pattern(secret: bytes) -> str:
+    units = secret.decode("utf-8", "surrogateescape")  # a byte outside UTF-8 is a unit by itself
+    return "".join(f"(?:{'|'.join(_percent_forms(unit))})" for unit in units)
+
+
+def _percent_forms(unit: str) -> Iterator[str]:
+    """A pattern for each form of one character; ``%253D`` is encoded twice."""
+    octets = unit.encode("utf-8", "surrogateescape")
+    if len(octets) > 1 or octets.isascii():
+        yield re.escape(unit)
+    if unit == " ":
+        yield r"\+"
+    latin = [bytes([ord(unit)])] if 0x80 <= ord(unit) < 0x100 else []
+    for encoded in (octets, *latin):
+        yield "".join(f"%(?:25){{0,3}}{_either_case(f'{octet:02x}')}" for octet in encoded)
+
+
+def _either_case(digits: str) -> str:
+    return "".join(f"[{one}{one.upper()}]" if one.isalpha() else one for one in digits)
 
 
 def _base64_forms(octets: bytes) -> set[str]:

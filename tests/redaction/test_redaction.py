@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 from typing import Annotated, Literal
 from urllib.parse import quote, quote_plus, urlencode
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from markupsafe import escape as markup
 from report_samples import conformance_run
 
 from mfp_sim.report.html_report import as_html
@@ -88,6 +91,64 @@ def test_secrets_can_come_later_and_empty_ones_change_nothing() -> None:
     assert redactor.text("nothing to hide") == "nothing to hide"
     redactor.add("hide")
     assert redactor.text("nothing to hide") == f"nothing to {MASK}"
+
+
+def _one_by_one(secret: str, marks: Sequence[int]) -> str:
+    """The secret with each character as the mark says: as it is, encoded, encoded in lower case, encoded twice."""
+    once = [quote(one, safe="") if quote(one, safe="") != one else f"%{ord(one):02X}" for one in secret]
+    forms = zip(secret, once, (one.lower() for one in once), (one.replace("%", "%25") for one in once), strict=True)
+    return "".join(form[mark] for form, mark in zip(forms, marks, strict=True))
+
+
+@given(
+    pairs=st.lists(
+        st.tuples(st.characters(codec="utf-8", exclude_characters="\0"), st.integers(0, 3)), min_size=6, max_size=30
+    )
+)
+def test_any_characters_of_a_secret_may_be_percent_encoded(pairs: list[tuple[str, int]]) -> None:
+    secret, marks = "".join(one for one, _ in pairs), [mark for _, mark in pairs]
+    encoded = _one_by_one(secret, marks)
+    assert Redactor([secret]).text(f"<{encoded}>") == f"<{MASK}>"
+    octets = encoded.encode()
+    assert Redactor([secret]).octets(b"<" + octets + b">") == b"<" + b"*" * len(octets) + b">"
+
+
+@pytest.mark.parametrize(
+    "encoded",
+    ["pa ss=word=", "pa+ss=word%3d", "pa%20ss=word=", "pa%2520ss%3Dword=", "%70a+ss%3dword%3D", "pa ss%3Dword="],
+)
+def test_an_encoder_need_not_encode_every_character(encoded: str) -> None:
+    redactor = Redactor(["pa ss=word="])
+    assert redactor.text(f"/scep?password={encoded}&x=1") == f"/scep?password={MASK}&x=1"
+    assert redactor.octets(f"?{encoded}&".encode()) == b"?" + b"*" * len(encoded) + b"&"
+
+
+def test_a_character_of_latin_1_and_a_byte_outside_utf_8_may_be_percent_encoded() -> None:
+    assert Redactor(["p\u00e4ssword"]).text("p%E4ssword p%c3%a4ssword") == f"{MASK} {MASK}"
+    assert Redactor([b"k\xffey-of-it"]).text("k%FFey-of-it") == MASK
+
+
+def test_what_is_shown_instead_and_the_longer_secret_win_also_if_percent_encoded() -> None:
+    redactor = Redactor(["pass"])
+    redactor.add("pass=word", instead=r"name-1 \1")
+    assert redactor.text("p%61ss%3dword p%61ss") == rf"name-1 \1 {MASK}"
+
+
+@pytest.mark.parametrize("secret", ["a\"b<c>'d&e\u00e4\U0001f600", "line\nline"])
+def test_a_secret_is_masked_as_json_python_and_html_escape_it(secret: str) -> None:
+    redactor = Redactor([secret])
+    for text in (
+        json.dumps(f"({secret})"), json.dumps(f"({secret})", ensure_ascii=False), repr(f"({secret})"),
+        ascii(f"({secret})"), escape(f"({secret})"), escape(f"({secret})", quote=False), str(markup(f"({secret})")),
+    ):  # fmt: skip
+        assert redactor.text(text).strip("\"'") == f"({MASK})"
+
+
+def test_a_hostile_secret_and_a_hostile_text_take_no_time() -> None:
+    """Each character has forms that begin alike, so that a pattern could try all combinations."""
+    redactor = Redactor(["%25" * 300, "%" * 900 + "x", "+ " * 400])
+    for text in ("%2525" * 2_000, "%25" * 3_000, "%" * 6_000, "+ " * 3_000 + "%", "%" + "25" * 4_000):
+        redactor.text(text)
 
 
 def test_innocent_text_stays() -> None:

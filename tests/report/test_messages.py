@@ -77,7 +77,7 @@ class Echo:
             done(ConnectionLost("lost canary-5c0d"))
         else:
             body = request.body + "canary-5c0d".encode("utf-16-be")
-            done(HttpReply(200, "canary-5c0d", (("X", "canary-5c0d"),), body))
+            done(HttpReply(200, "canary-5c0d", (("X", "canary-5c0d"), ("Y", "canary%2d5c0d")), body + b"c%61nary-5c0d"))
         return UnderWay()
 
 
@@ -85,15 +85,16 @@ def test_a_secret_that_a_server_gives_back_is_overwritten() -> None:
     recorder = Recorder(FrozenClock(NOW))
     wire = Overheard(Echo(), FrozenClock(NOW), recorder)
     told: list[object] = []
-    wire.begin("ca", 80, HttpRequest("POST", "/canary-5c0d", body=b"abc canary-5c0d xyz"), 1, told.append)
+    wire.begin("ca", 80, HttpRequest("POST", "/canary-5c0d?canary%2D5c0d", body=b"abc canary-5c0d xyz"), 1, told.append)
     wire.begin("ca", 80, HttpRequest("GET", "/"), 1, told.append)
     assert [type(result) for result in told] == [HttpReply, ConnectionLost]
     recorder.redactor.add("canary-5c0d")  # known only later, as a challenge of a step may be
     shown = repr([exchange_report(attachment) for attachment in recorder.attachments])
     first = recorder.attachments[0]
     assert first.request.body == b"abc *********** xyz"
-    assert len(first.reply.body) == len(b"abc canary-5c0d xyz") + 22
+    assert len(first.reply.body) == len(b"abc canary-5c0d xyz") + 22 + len(b"c%61nary-5c0d")
     assert "canary" not in shown
+    assert "5c0d" not in shown
     assert "canary".encode("utf-16-be") not in first.reply.body
 
 
