@@ -12,9 +12,11 @@ import base64
 import contextlib
 import http.client
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
@@ -40,49 +42,66 @@ _CAP = 64 * 1024 * 1024
 
 
 def judge(options: argparse.Namespace) -> int:
-    """Print findings about captured requests; return 1 if any verdict is `fail`.
+    """Print findings about captured requests; return 1 if any verdict is `fail`, 2 if one of several was not judged.
 
     Raises:
-        UsageError: the file contains nothing to judge.
+        UsageError: the file contains nothing to judge, or its only request cannot be judged.
     """
     if not options.name:
         raise UsageError("judge needs a captured file or directory", remedy="mock-scep-server judge request.der")
     key = rsa_key_of(options.key) if options.key else None
     judge = ClientJudge(options.caps.split(",") if options.caps else None)
     captured = list(_captured(Path(options.name)))
-    judged = []
+    judged: list[tuple[str, str, list[Finding]]] = []
+    left: list[tuple[str, UsageError]] = []
     for found in captured:
-        findings = _findings(judge, found, key)
+        try:
+            findings = _findings(judge, found, key)
+        except UsageError as error:
+            if len(captured) == 1:
+                raise
+            left.append((found.where, error))
+            continue
         if findings or found.message is not None:
             judged.append((found.where, found.name, findings))
         _learn(judge, found, caps=options.caps is None)
-    if not judged:
+    if not judged and not left:
         raise UsageError(f"{options.name} contains no pkiMessage from a client")
     found_all = [finding for _, _, findings in judged for finding in findings]
+    code = 1 if any(finding.verdict == "fail" for finding in found_all) else UsageError.exit_code if left else 0
     if options.json:
         rows = [{"message": where, **finding.to_json()} for where, _, findings in judged for finding in findings]
+        rows += [
+            {"message": where, "requirement": "", "verdict": "not judged", "text": str(trouble)}
+            for where, trouble in left
+        ]
         print(json.dumps(rows, indent=2))
-        return int(any(finding.verdict == "fail" for finding in found_all))
+        return code
+    several = len(judged) + len(left) > 1
     for where, label, findings in judged:
-        if len(judged) > 1:
+        if several:
             print(f"{one_line(where)}: {one_line(label)}")
         for finding in findings:
-            print(f"{'  ' * (len(judged) > 1)}{one_line(str(finding))}")
+            print(f"{'  ' * several}{one_line(str(finding))}")
+    for where, trouble in left:
+        print(f"{one_line(where)}: not judged: {one_line(str(trouble))}")
     inside = (
         ""
         if key or all(one.content_keys for one in captured if one.message is not None)
         else "; the encrypted content was not examined (no --key)"
     )
     what = one_line(judged[0][1]) if len(judged) == 1 else f"{len(judged)} messages"
-    print(f"{what}, {len(found_all) or 'no'} finding{'s' * (len(found_all) != 1)}{inside}")
-    return int(any(finding.verdict == "fail" for finding in found_all))
+    also = f"; {len(left)} not judged" if left else ""
+    print(f"{what}, {len(found_all) or 'no'} finding{'s' * (len(found_all) != 1)}{also}{inside}")
+    return code
 
 
 @dataclass(frozen=True)
 class _Captured:
     """A captured request, its place, its HTTP request if known, and its reply.
 
-    `message` is None if the request is not a PKIOperation, or if `problem` says why it cannot be read.
+    `message` is None if the request is not a PKIOperation, or if `problem` says why it cannot be read. `trouble` says
+    why there is no request at all.
     """
 
     where: str
@@ -93,6 +112,7 @@ class _Captured:
     content_keys: tuple[bytes, ...] = ()
     problem: DecodeError | None = None
     reply: HttpReply | None = None
+    trouble: UsageError | None = None
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -102,6 +122,8 @@ class _Captured:
 
 def _findings(judge: ClientJudge, captured: _Captured, key: RSAPrivateKey | None) -> list[Finding]:
     message, request, csr = captured.message, captured.request, None
+    if captured.trouble is not None:
+        raise captured.trouble
     if captured.problem is not None:
         return list(judge.broken(captured.notes, captured.problem, base64=captured.query is None))
     if message is None:
@@ -162,8 +184,7 @@ def _captured(path: Path) -> Iterator[_Captured]:
     """Yield each request; among several, an unreadable one is a finding, not an error."""
     if path.is_dir():
         for file in sorted(path.glob("*.request.http")):
-            reply = _reply_beside(file)
-            yield _of_request(file.name, request_of(octets_of(file, _CAP)), content_keys_beside(file), reply)
+            yield _each(file.name, partial(_of_file, file))
         return
     octets = octets_of(path, _CAP)
     if is_capture(octets):
@@ -171,8 +192,9 @@ def _captured(path: Path) -> Iterator[_Captured]:
             where = f"exchange {number} of {exchange.client}"
             yield _of_request(where, exchange.request, reply=exchange.reply)
     elif octets.lstrip()[:1] == b"{":
-        for number, request in enumerate(_archive(path, octets), 1):
-            yield _of_request(f"entry {number}", request)
+        for number, entry in enumerate(_archive(path, octets), 1):
+            where = f"entry {number}"
+            yield _each(where, lambda entry=entry, where=where: _of_request(where, _of_entry(entry)))  # type: ignore[misc]
     elif octets[:4] in (b"GET ", b"POST"):
         found = _of_request(path.name, request_of(octets), content_keys_beside(path))
         if found.problem is not None:
@@ -184,6 +206,19 @@ def _captured(path: Path) -> Iterator[_Captured]:
         except DecodeError as error:
             raise UsageError(f"{path} contains no pkiMessage: {error}") from None
         yield _Captured(path.name, message.label, message)
+
+
+def _each(where: str, read: Callable[[], _Captured]) -> _Captured:
+    """One of several requests: that it cannot be read is its own result, and no other's."""
+    try:
+        return read()
+    except UsageError as error:
+        return _Captured(where, "", trouble=error)
+
+
+def _of_file(file: Path) -> _Captured:
+    request = request_of(octets_of(file, _CAP))
+    return _of_request(file.name, request, content_keys_beside(file), _reply_beside(file))
 
 
 def _of_request(
@@ -210,19 +245,26 @@ def _reply_beside(file: Path) -> HttpReply | None:
         return None
 
 
-def _archive(path: Path, octets: bytes) -> Iterator[HttpRequest]:
-    """The requests of an HTTP archive, in order; a body is in base64, or has one character for each byte."""
+def _archive(path: Path, octets: bytes) -> list[Any]:
+    """The entries of an HTTP archive, in order."""
     try:
-        for entry in json.loads(octets)["log"]["entries"]:
-            said = entry["request"]
-            body = said.get("postData") or {}
-            text = str(body.get("text", ""))
-            encoded = body.get("encoding") == "base64"
-            yield HttpRequest(
-                str(said["method"]),
-                Url.parse(str(said["url"])).target,
-                tuple((str(field["name"]), str(field["value"])) for field in said.get("headers", ())),
-                base64.b64decode(text, validate=True) if encoded else text.encode("latin-1"),
-            )
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        return [*json.loads(octets)["log"]["entries"]]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise UsageError(f"{path} is not an HTTP archive (HAR): {type(error).__name__}: {error}") from None
+
+
+def _of_entry(entry: Any) -> HttpRequest:
+    """The request of an entry; its body is in base64, or has one character for each byte."""
+    try:
+        said = entry["request"]
+        body = said.get("postData") or {}
+        text = str(body.get("text", ""))
+        encoded = body.get("encoding") == "base64"
+        return HttpRequest(
+            str(said["method"]),
+            Url.parse(str(said["url"])).target,
+            tuple((str(field["name"]), str(field["value"])) for field in said.get("headers", ())),
+            base64.b64decode(text, validate=True) if encoded else text.encode("latin-1"),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UsageError(f"the entry has no readable request: {type(error).__name__}: {error}") from None

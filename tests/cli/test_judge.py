@@ -81,7 +81,7 @@ def test_one_judge_sees_all_of_them(tmp_path: Path, capsys, form: str | None) ->
     ("text", "told"),
     [
         ('{"log": {}}', "is not an HTTP archive (HAR): KeyError: 'entries'"),
-        ('{"log": {"entries": [7]}}', "is not an HTTP archive (HAR): TypeError"),
+        ('{"log": {"entries": [7]}}', "the entry has no readable request: TypeError"),
         ("{", "is not an HTTP archive (HAR): JSONDecodeError"),
         ('{"log": {"entries": []}}', "contains no pkiMessage from a client"),
         ("GET /scep?operation=GetCACert HTTP/1.1\r\n\r\n", "contains no pkiMessage from a client"),
@@ -94,6 +94,68 @@ def test_what_cannot_be_judged_is_told(tmp_path: Path, capsys, text: str, told: 
     (tmp_path / "captured").write_text(text)
     assert main(["judge", str(tmp_path / "captured")]) == 2
     assert told in capsys.readouterr().err
+
+
+def _save(where: Path, name: str, octets: bytes) -> None:
+    (where / f"{name}.request.http").write_bytes(octets)
+
+
+def _one_bad_of_each_kind(where: Path) -> None:
+    good = render_request(request_of(MESSAGES[0]), "ca.example", 80)
+    _save(where, "000001-a", b"POST")
+    _save(where, "000002-b", good)
+    (where / "000002-b.request.key").write_text("not a key")
+    (where / "000003-c.request.http").mkdir()
+    _save(where, "000004-d", render_request(request_of(MESSAGES[1]), "ca.example", 80))
+    (where / "000004-d.request.key").write_text("00" * 16)  # not of this envelope
+    _save(where, "000005-e", good)
+
+
+def test_a_file_that_cannot_be_judged_is_the_result_of_that_file_alone(tmp_path: Path, capsys) -> None:
+    _one_bad_of_each_kind(tmp_path)
+    code, told = judged(capsys, tmp_path)
+    assert code == 2
+    assert "000001-a.request.http: not judged: the HTTP request line has no target" in told
+    assert f"000002-b.request.http: not judged: {tmp_path / '000002-b.request.key'} is not a content key" in told
+    assert (
+        f"000003-c.request.http: not judged: cannot read {tmp_path / '000003-c.request.http'}: Is a directory" in told
+    )
+    assert "000004-d.request.http: not judged: the encrypted content of 000004-d.request.http cannot be judged" in told
+    assert "000005-e.request.http: PKCSReq\n  warn SCEP-4.3-02" in told
+    assert told.splitlines()[-1].startswith("PKCSReq, 1 finding; 4 not judged")
+    code, rows = judged(capsys, tmp_path, "--json")
+    assert code == 2
+    assert [(row["message"][:6], row["verdict"]) for row in json.loads(rows)] == [
+        ("000005", "warn"), *((f"00000{n}", "not judged") for n in range(1, 5)),
+    ]  # fmt: skip
+
+
+def test_a_failure_counts_more_than_a_file_that_cannot_be_judged(tmp_path: Path, capsys) -> None:
+    _one_bad_of_each_kind(tmp_path)
+    _save(tmp_path, "000006-f", render_request(request_of(MESSAGES[0]), "ca.example", 80))
+    code, told = judged(capsys, tmp_path)
+    assert (code, "the senderNonce was used before" in told) == (1, True)
+
+
+def test_if_nothing_can_be_judged_each_reason_is_shown(tmp_path: Path, capsys) -> None:
+    for name in ("1", "2"):
+        _save(tmp_path, name, b"POST")
+    code, told = judged(capsys, tmp_path)
+    assert code == 2
+    assert told.splitlines()[-1] == "0 messages, no findings; 2 not judged"
+
+
+def test_an_entry_of_an_archive_that_cannot_be_read_is_the_result_of_that_entry_alone(tmp_path: Path, capsys) -> None:
+    file = archive(tmp_path / "all.har", encoding="base64")
+    whole = json.loads(file.read_text())
+    whole["log"]["entries"][1]["request"]["postData"]["text"] = "!"
+    whole["log"]["entries"].insert(0, 7)
+    file.write_text(json.dumps(whole))
+    code, told = judged(capsys, file)
+    assert code == 2
+    assert "entry 1: not judged: the entry has no readable request: TypeError" in told
+    assert "entry 3: not judged: the entry has no readable request: Error: " in told
+    assert "entry 4: PKCSReq\n" in told
 
 
 def test_an_empty_directory_is_told(tmp_path: Path, capsys) -> None:
