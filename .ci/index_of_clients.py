@@ -48,7 +48,7 @@ def _totals(clients: Clients) -> list[str]:
     lines.append(_row("at the CA", *(f"`{client['ca']}`" for client in clients.values())))
     letters = [client["grade"]["letter"] or "none" for client in clients.values()]
     lines.append(_row("**grade**", *(f"**{letter}**" for letter in letters)))
-    tried = [len(_situations(client)) for client in clients.values()]
+    tried = [sum(c["verdict"] != "skipped" for c in _situations(client).values()) for client in clients.values()]
     lines.append(_row("situations tried", *tried))
     for word in _WORDS:
         counts = [Counter(c["verdict"] for c in _situations(client).values())[word] for client in clients.values()]

@@ -34,6 +34,8 @@ from mock_scep_server.faults import FAULTS
 
 __all__ = ["examine"]
 
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
 _TRIED = ("", "profile: lenient", "profile: ndes-2016", "profile: micromdm-2.1")
 """The CAs to try, the RFC's first; the client is examined at the first one where it enrols."""
 
@@ -52,7 +54,6 @@ def examine(options: argparse.Namespace) -> int:
         return 5
     if (options.client is None) == (not options.manual):
         raise UsageError("no client is given", remedy="--client COMMAND, --client scepclient, or --manual for a device")
-    words = options.client or "--manual"
     client: Examined = Person(input, print) if options.manual else client_of(options.client)
     known = {*(s.id for s in situations()), *(f"message-{name.lower()}" for name in _requirements())}
     expected = load_baseline(options.baseline, known, "mfp-sim examine --list") if options.baseline is not None else ()
@@ -63,13 +64,17 @@ def examine(options: argparse.Namespace) -> int:
     begun = clock.now()
     with ended_as_interrupted():  # also stops the running client and removes its folder
         ca = options.ca if options.ca is not None else _ca_for(client, console, options)
+        if options.manual and options.host in _LOOPBACK:
+            console.line(
+                f"The mock listens on {options.host}, which only this computer reaches; --host ADDRESS for others"
+            )
         found = run_client(
-            client, chosen, ca=ca, timeout=options.timeout,
+            client, chosen, ca=ca, timeout=options.timeout, host=options.host, port=options.port,
             began=lambda number, total, situation: console.progress(number, total, situation.id),
             ended=lambda result: _tell(console, result, quiet=options.quiet),
         )  # fmt: skip
     report = report_of(
-        found, command=_command(options, words), words=words, begun=begun.isoformat(),
+        found, command=_command(options), client=shlex.join(_client(options, ca)), begun=begun.isoformat(),
         waived={entry.id: entry.reason for entry in expected},
     )  # fmt: skip
     if options.baseline is not None:
@@ -135,8 +140,12 @@ def _list(chosen: Sequence[Situation], *, as_json: bool) -> int:
 
 def _ca_for(client: Examined, console: Console, options: argparse.Namespace) -> str:
     """The first CA at which the client enrols; the RFC's own if it does not enrol at any."""
-    for ca in _TRIED[: 1 if options.manual else None]:
-        (first, *_) = run_client(client, (), ca=ca, timeout=options.timeout).results
+    if options.manual:  # a person does not enrol the device four times to find out
+        return _TRIED[0]
+    for ca in _TRIED:
+        (first, *_) = run_client(
+            client, (), ca=ca, timeout=options.timeout, host=options.host, port=options.port
+        ).results
         if first.verdict is CheckVerdict.PASS:
             if ca:
                 console.line(
@@ -177,11 +186,18 @@ def _summary(console: Console, found: Examination, report: RunReport) -> None:
     console.baseline(report)
 
 
-def _command(options: argparse.Namespace, words: str) -> str:
-    said = ["mfp-sim", "examine", *(["--client", words] if options.client else ["--manual"])]
+def _client(options: argparse.Namespace, ca: str | None) -> list[str]:
+    """The options for the same client at a CA of the same kind and address."""
+    said = ["--client", options.client] if options.client else ["--manual"]
+    said += ["--host", options.host] if options.host != _LOOPBACK[0] else []
+    said += ["--port", str(options.port)] if options.port else []
+    return [*said, *(["--ca", ca] if ca else [])]
+
+
+def _command(options: argparse.Namespace) -> str:
+    said = ["mfp-sim", "examine", *_client(options, options.ca)]
     said += [word for value in options.only for word in ("--only", value)]
     said += ["--quick"] if options.quick else []
-    said += ["--ca", options.ca] if options.ca is not None else []
     return shlex.join(said)
 
 

@@ -317,6 +317,10 @@ def _examine(parser: argparse.ArgumentParser) -> None:
                         "(default: rfc8894, or the first at which the client enrols)")  # fmt: skip
     choose.add_argument("--timeout", type=seconds, default=10.0, metavar="SECONDS",
                         help="for one reply; the client is stopped after four times that (default: 10)")  # fmt: skip
+    where = parser.add_argument_group("address of the mock")
+    where.add_argument("--host", default="127.0.0.1", help="address to bind to (default: loopback); another computer "
+                       "needs\nan address of this one, such as 192.168.1.5")  # fmt: skip
+    where.add_argument("--port", type=port, default=0, help="port to bind to (default: any free one)")
     out = parser.add_argument_group("results")
     out.add_argument(
         "--baseline", type=Path, metavar="FILE", help="the expected failures; any difference fails the run"

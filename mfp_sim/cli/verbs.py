@@ -114,7 +114,7 @@ VERBS = (
   mfp-sim examine --client ./my-client --only refuses # replies to refuse; ids, patterns, requirements
   mfp-sim examine --client ./my-client --ca 'profile: ndes-2016, ra: split'
   mfp-sim examine --client ./my-client --baseline expected.yaml
-  mfp-sim examine --manual --quick                    # a device with buttons: shows each task and asks
+  mfp-sim examine --manual --quick --host 192.168.1.5 # a device with buttons: shows each task and asks
   mfp-sim examine --list"""),
     Verb("explore", "search for a combination in which a rule does not hold, and shrink it to a scenario", "explore",
          "explore", """\

@@ -6,13 +6,14 @@ between prove nothing: a client that refuses everything passes nothing.
 
 from __future__ import annotations
 
+import socket
 import tempfile
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from http.client import HTTPException
 from itertools import chain
 from pathlib import Path
+from typing import cast
 from zoneinfo import ZoneInfo
 
 from mfp_sim.conformance.model import CheckVerdict
@@ -39,6 +40,7 @@ from mock_scep_server.setup import CaSetup, read_ca
 __all__ = ["Examination", "SituationResult", "examine"]
 
 _NOTHING = Observation((), ())
+_EVERYWHERE = ("", "0.0.0.0", "::")  # noqa: S104 - compared, not bound
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,11 @@ class Examination:
         return len(controls) == 2 and all(r.verdict is CheckVerdict.PASS for r in controls)
 
     @property
+    def skipped(self) -> int:
+        """The number of situations that prove nothing: the client does not support them, or no fault applied."""
+        return sum(r.verdict is CheckVerdict.NOT_APPLICABLE for r in self.results)
+
+    @property
     def tried(self) -> bool:
         """Whether the client supports at least one situation beside the controls."""
         others = [r for r in self.results if r.situation.id not in (FIRST.id, LAST.id)]
@@ -82,7 +89,7 @@ class Examination:
 
 
 class _Ca:
-    """The mock on loopback, with its requests and replies."""
+    """A mock CA, with its requests and replies."""
 
     def __init__(self, setup: CaSetup, challenge: str, seed: Entropy) -> None:
         self.clock = SystemClock()
@@ -92,7 +99,6 @@ class _Ca:
         )  # fmt: skip
         self.redactor = Redactor([challenge])
         self.recorder = Recorder(self.clock, self.redactor)
-        self.host = ServerHost(self)
 
     def begin(self) -> None:
         """Reset the mock to its initial state, with its keys and without a script."""
@@ -132,6 +138,23 @@ class _Ca:
         return delivery
 
 
+class _Place:
+    """The address at which the client finds the CA of each situation: always the same."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self.host, self.ca = ServerHost(self, host, port), cast("_Ca", None)
+
+    @property
+    def url(self) -> str:
+        """The base URL; if the mock listens on every address, with the name of this computer."""
+        everywhere = self.host.host in _EVERYWHERE
+        return f"http://{socket.gethostname()}:{self.host.port}" if everywhere else self.host.url
+
+    def handle(self, request: HttpRequest, client: str) -> Delivery:
+        """Have the CA of the situation reply."""
+        return self.ca.handle(request, client)
+
+
 def _setup(text: str, changes: str) -> CaSetup:
     """The CA's section of a text, with the changes of a situation."""
     problems = Problems()
@@ -146,6 +169,8 @@ def examine(
     *,
     ca: str = "",
     timeout: float = 10.0,
+    host: str = "127.0.0.1",
+    port: int = 0,
     began: Callable[[int, int, Situation], None] = lambda *_: None,
     ended: Callable[[SituationResult], None] = lambda _: None,
 ) -> Examination:
@@ -156,30 +181,30 @@ def examine(
         chosen: the situations; the controls are added, also those of the verbs that fetch.
         ca: keys of a CA's section in flow style, ``profile: lenient``.
         timeout: in seconds, for one reply; the client gets it in its environment.
+        host: the address at which the mock listens.
+        port: its port, 0 for any free one.
         began: called with number, total and situation before each.
         ended: called with each result, before the last control has confirmed it.
 
     Raises:
-        UsageError: the client cannot be run.
+        UsageError: the client cannot be run, or the mock cannot listen.
         DocumentError: ``ca`` is wrong.
     """
     entropy = Entropy(None)
     challenge = entropy.octets(9).hex()
     every = (FIRST, *_controls(chosen), *chosen, LAST)
     results: list[SituationResult] = []
-    with ExitStack() as stack:
-        found: dict[str, _Ca] = {}
-
-        def ca_for(situation: Situation) -> _Ca:
-            if situation.ca not in found:
-                made = _Ca(_setup(ca, situation.ca), challenge, entropy.fork(situation.ca))
-                stack.enter_context(made.host)
-                found[situation.ca] = made
-            return found[situation.ca]
+    found: dict[str, _Ca] = {"": _Ca(_setup(ca, ""), challenge, entropy.fork(""))}
+    place = _Place(host, port)
+    place.ca = found[""]
+    with place.host:
 
         def in_a_folder(situation: Situation, number: int) -> SituationResult:
+            if situation.ca not in found:
+                found[situation.ca] = _Ca(_setup(ca, situation.ca), challenge, entropy.fork(situation.ca))
+            place.ca = found[situation.ca]
             with _folder() as folder:
-                return _result(client, situation, ca_for(situation), challenge, Path(folder), number, timeout)
+                return _result(client, situation, place, challenge, Path(folder), number, timeout)
 
         for number, situation in enumerate(every, 1):
             began(number, len(every), situation)
@@ -187,7 +212,8 @@ def examine(
                 break
             results.append(_not_supported(situation, results) or in_a_folder(situation, number))
             ended(results[-1])
-        version = _version(client, found[""], challenge, timeout)
+        place.ca = found[""]
+        version = _version(client, place, challenge, timeout)
     return _confirmed(Examination(client.name, version, ca, tuple(results)))
 
 
@@ -212,11 +238,11 @@ def _folder() -> tempfile.TemporaryDirectory[str]:
 
 
 def _result(
-    client: Examined, situation: Situation, ca: _Ca, challenge: str, folder: Path, number: int, timeout: float
+    client: Examined, situation: Situation, place: _Place, challenge: str, folder: Path, number: int, timeout: float
 ) -> SituationResult:
     """One situation; an error in it is its result and does not end the run."""
     try:
-        return _one(client, situation, ca, challenge, folder, number, timeout)
+        return _one(client, situation, place, challenge, folder, number, timeout)
     except UsageError:  # the client cannot be started
         raise
     except Exception as error:  # noqa: BLE001 - any error
@@ -225,12 +251,13 @@ def _result(
 
 
 def _one(
-    client: Examined, situation: Situation, ca: _Ca, challenge: str, folder: Path, number: int, timeout: float
+    client: Examined, situation: Situation, place: _Place, challenge: str, folder: Path, number: int, timeout: float
 ) -> SituationResult:
     """One situation, regardless of the controls."""
+    ca = place.ca
     begun = ca.clock.now()
     task = Task(
-        f"{ca.host.url}/scep", f"CN=client-{number}.example", challenge, ca.certificate(situation), folder, timeout,
+        f"{place.url}/scep", f"CN=client-{number}.example", challenge, ca.certificate(situation), folder, timeout,
     )  # fmt: skip
     before = None
     ca.begin()
@@ -281,10 +308,11 @@ def _left(task: Task, before: Certificate | None) -> bool:
     return task.certificate_file.exists() and _certificate(task) != before
 
 
-def _version(client: Examined, ca: _Ca, challenge: str, timeout: float) -> str:
+def _version(client: Examined, place: _Place, challenge: str, timeout: float) -> str:
     """What the client says about itself: the first line, or an empty string."""
+    ca = place.ca
     with _folder() as folder:
-        task = Task(ca.host.url, "", challenge, ca.service.authority.issuer.certificate, Path(folder), timeout)
+        task = Task(place.url, "", challenge, ca.service.authority.issuer.certificate, Path(folder), timeout)
         ended = client.run("version", task)
     lines = ca.redactor.text(ended.text).strip().splitlines()
     return lines[0][:200] if ended.code == 0 and lines else ""

@@ -99,19 +99,34 @@ def grade_of(found: Examination, findings: Sequence[CauseReport]) -> Grade:
          if (cap := CAPS.get((entry.kind, entry.verdict))) is not None),
         reverse=True,
     )  # fmt: skip
-    missing = _missing(found)
+    missing, skipped = _missing(found), _skipped(found)
     unsafe = [entry for entry in findings if (entry.kind, entry.verdict) == ("security", "fail")]
     letter = (caps[0][0] if caps else "A") if unsafe or not missing else ""
-    because = (*(text for cap, text in caps if cap == letter), *missing)
-    return Grade(letter, because, tuple(_words(found, findings, missing)))
+    because = (*(text for cap, text in caps if cap == letter), *missing, *skipped)
+    return Grade(letter, because, tuple(_words(found, findings, [*missing, *skipped])))
 
 
 def _missing(found: Examination) -> list[str]:
+    """Why there is no letter."""
     missing = [] if found.controlled else ["it does not enrol although nothing is wrong"]
-    left = len(situations()) + 2 - len(found.results)
+    left = _all() - len(found.results)
     if left:
-        missing.append(f"{left} of {len(situations()) + 2} situations were not tried")
+        missing.append(f"{left} of {_all()} situations were not chosen")
+    elif not found.tried:
+        missing.append("nothing was tried beside the controls")
     return missing
+
+
+def _skipped(found: Examination) -> list[str]:
+    """What the letter, or the verdict in words, does not cover."""
+    why = "the client does not support them, or sent no request to which the fault applies"
+    were = "was" if found.skipped == 1 else "were"
+    return [f"{found.skipped} of {_all()} situations {were} skipped: {why}"] if found.skipped else []
+
+
+def _all() -> int:
+    """The number of situations, with the two controls."""
+    return len(situations()) + 2
 
 
 def _words(found: Examination, findings: Sequence[CauseReport], missing: Sequence[str]) -> list[str]:

@@ -3,7 +3,6 @@ the client's messages break."""
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Literal, cast
@@ -29,7 +28,7 @@ def report_of(
     found: Examination,
     *,
     command: str,
-    words: str,
+    client: str,
     begun: str,
     baseline: Baseline | None = None,
     waived: Mapping[str, str] | None = None,
@@ -39,13 +38,13 @@ def report_of(
     Args:
         found: the examination.
         command: the command line.
-        words: the client, as in the command line.
+        client: the options that choose the client and its CA, as in the command line, for the commands of the rows.
         begun: when, ISO 8601.
         baseline: how it compares with the expected failures.
         waived: the reasons of the baseline, by id.
     """
     waived = waived or {}
-    rows = [(result, _row(result, words, waived)) for result in found.results]
+    rows = [(result, _row(result, client, waived)) for result in found.results]
     rows.sort(key=lambda row: SAFETY not in row[1].tags)
     messages = tuple(_messages(found))
     checks = (*(check for _, check in rows), *messages)
@@ -81,7 +80,7 @@ def _word(verdict: CheckVerdict) -> Verdict:
     return cast(Verdict, _WORDS.get(verdict, verdict.word))
 
 
-def _row(result: SituationResult, words: str, waived: Mapping[str, str]) -> CheckReport:
+def _row(result: SituationResult, client: str, waived: Mapping[str, str]) -> CheckReport:
     situation, shown = result.situation, kept(result.messages)
     first = requirements()[situation.requirements[0]] if situation.requirements else None
     control = situation in (FIRST, LAST)
@@ -102,7 +101,7 @@ def _row(result: SituationResult, words: str, waived: Mapping[str, str]) -> Chec
         got=result.because if result.verdict in JUDGED else "",
         exchanges=tuple(exchange_report(message) for message in shown),
         exchanges_left_out=max(0, len(result.messages) - KEPT),
-        command="" if control else f"mfp-sim examine --client {shlex.quote(words)} --only {situation.id}",
+        command="" if control else f"mfp-sim examine {client} --only {situation.id}",
         waived=waived.get(situation.id),
         notes=(*runs, *printed),
         seconds=round(result.seconds, 6),

@@ -5,8 +5,10 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import select
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -40,7 +42,12 @@ def test_a_run_is_told_and_written(client: str, tmp_path: Path, capsys) -> None:
     assert examine("--client", client, *chosen, "--report", out) == 0
     told = capsys.readouterr().out
     assert "pass     bad-signature: The last byte of the signature is flipped" in told
-    assert f"grade      none: {len(situations()) - 3} of {len(situations()) + 2} situations were not tried" in told
+    total = len(situations()) + 2
+    assert (
+        f"grade      none: {total - 5} of {total} situations were not chosen; 1 of {total} situations was skipped: "
+        "the client does not support them, or sent no request to which the fault applies\n"
+    ) in told
+    assert "The client refused every tried reply that it must refuse." in told
     report = json.loads((out / "report.json").read_text())
     rows = {check["id"]: check["verdict"] for check in report["checks"]}
     assert rows == {
@@ -51,6 +58,67 @@ def test_a_run_is_told_and_written(client: str, tmp_path: Path, capsys) -> None:
     assert row["command"].endswith("--only bad-signature")
     assert len(row["exchanges"]) == 3
     assert {file.name for file in out.iterdir()} >= {"report.html", "report.json", "summary.md", "junit.xml"}
+
+
+class Device:
+    """Someone who operates a device: enrols it with the simulated printer's client, and says so."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.urls, self.words = folder, [], [""]
+
+    def say(self, *words: object) -> None:
+        self.words = [*self.words, " ".join(map(str, words))]
+
+    def ask(self, question: str) -> str:
+        (task,) = re.findall(r"enrol: at (\S+), subject (\S+), challenge password (\S+)", self.words[-2])
+        url, subject, challenge = task
+        self.urls.append(url)
+        place = self.folder / str(len(self.urls))
+        place.mkdir()
+        names = {"SCEP_CERTIFICATE_FILE": place / "certificate.pem", "SCEP_KEY_FILE": place / "key.pem"}
+        given = {"SCEP_URL": url, "SCEP_SUBJECT": subject, "SCEP_CHALLENGE": challenge, "SCEP_TIMEOUT": "10", **names}
+        words = [sys.executable, "-m", "mfp_sim.examination.clients.printer", "enrol"]
+        ended = subprocess.run(
+            words, env={**os.environ, **{k: str(v) for k, v in given.items()}}, cwd=place, check=False
+        )
+        return "e" if ended.returncode == 0 else "r"
+
+
+def test_a_device_is_examined_at_the_address_that_it_can_reach(tmp_path: Path, capsys, monkeypatch) -> None:
+    device = Device(tmp_path)
+    monkeypatch.setattr("mfp_sim.cli.examine.input", device.ask, raising=False)
+    monkeypatch.setattr("mfp_sim.cli.examine.print", device.say, raising=False)
+    with socket.create_server(("127.0.0.2", 0)) as free:
+        port = free.getsockname()[1]
+    chosen = ("--only", "ra", "--only", "bad-signature")
+    out = tmp_path / "out"
+    assert examine("--manual", *chosen, "--host", "127.0.0.2", "--port", port, "--report", out) == 0
+    assert device.urls == [f"http://127.0.0.2:{port}/scep"] * 4  # also of the CA that has an RA
+    told = capsys.readouterr().out
+    assert "pass     bad-signature" in told
+    assert "which only this computer reaches" not in told
+    (row,) = [one for one in json.loads((out / "report.json").read_text())["checks"] if one["id"] == "bad-signature"]
+    assert row["command"] == f"mfp-sim examine --manual --host 127.0.0.2 --port {port} --only bad-signature"
+
+
+def test_without_a_host_only_this_computer_reaches_the_mock_and_that_is_said(
+    tmp_path: Path, capsys, monkeypatch
+) -> None:
+    device = Device(tmp_path)
+    monkeypatch.setattr("mfp_sim.cli.examine.input", device.ask, raising=False)
+    monkeypatch.setattr("mfp_sim.cli.examine.print", device.say, raising=False)
+    assert examine("--manual", "--only", "bad-signature") == 0
+    assert {url.rpartition(":")[0] for url in device.urls} == {"http://127.0.0.1"}
+    says = "The mock listens on 127.0.0.1, which only this computer reaches; --host ADDRESS for others\n"
+    assert says in capsys.readouterr().out
+
+
+def test_on_every_address_the_url_has_the_name_of_this_computer(client: str, tmp_path: Path, monkeypatch) -> None:
+    said = tmp_path / "said"
+    monkeypatch.setenv("SAID", str(said))
+    Path(client.split()[1]).write_text('echo "$SCEP_URL" >>"$SAID"; exit 1')
+    assert examine("--client", client, "--only", "ra", "--ca", "", "--host", "0.0.0.0") == 3
+    assert {url.rpartition(":")[0] for url in said.read_text().split()} == {f"http://{socket.gethostname()}"}
 
 
 def test_a_client_that_supports_nothing_of_what_is_chosen_does_not_pass(client: str, tmp_path: Path, capsys) -> None:
@@ -92,6 +160,8 @@ def test_a_client_that_refuses_all_is_no_target(tmp_path: Path, capsys) -> None:
         (("--client", "false", "--timeout", "nan"), 2, "'nan' is not a time from 0.1 to 3600 seconds"),
         (("--client", "false", "--only", "bad-signatur"), 2, "did you mean 'bad-signature'?"),
         (("--client", "./no-such", "--only", "ra"), 2, "./no-such cannot be run"),
+        (("--client", "false", "--host", "192.0.2.1"), 2, "'192.0.2.1' is not an address of this computer"),
+        (("--client", "false", "--port", "65536"), 2, "'65536' is not a port from 0 to 65535"),
         (("--client", "false", "--ca", "profile: nonsense", "--only", "ra"), 2, "profile has to be one of"),
     ],
 )

@@ -8,7 +8,8 @@ from urllib.request import urlopen
 import pytest
 
 from mfp_sim.conformance.model import CheckVerdict
-from mfp_sim.examination.engine import SituationResult, examine
+from mfp_sim.examination.engine import Examination, SituationResult, examine
+from mfp_sim.examination.findings import grade_of
 from mfp_sim.examination.judging import CONDUCT, Conduct
 from mfp_sim.examination.program import End
 from mfp_sim.examination.reporting import report_of
@@ -196,10 +197,33 @@ def test_a_client_is_told_the_certificate_that_the_ca_has_in_this_situation(pupp
     assert served == [True, *(s.id in own for s in chosen), True]
 
 
+def _whole(**verdicts: CheckVerdict) -> Examination:
+    """An examination in every situation, with a verdict for all but the controls."""
+    passed = [SituationResult(one, CheckVerdict.PASS, "") for one in (FIRST, LAST)]
+    others = [SituationResult(s, verdicts.get(s.verbs[0], CheckVerdict.PASS), "") for s in situations()]
+    return Examination("x", "", "", (passed[0], *others, passed[1]))
+
+
+def test_a_skipped_situation_was_not_tried() -> None:
+    total = len(situations()) + 2
+    why = "were skipped: the client does not support them, or sent no request to which the fault applies"
+    grade = grade_of(_whole(), ())
+    assert (grade.letter, grade.because) == ("A", ())
+    assert grade.words == ("The client refuses every reply that a client must refuse.",)
+    grade = grade_of(_whole(renew=CheckVerdict.NOT_APPLICABLE), ())
+    skipped = sum(s.verbs[0] == "renew" for s in situations())
+    assert (grade.letter, grade.because) == ("A", (f"{skipped} of {total} situations {why}",))
+    assert grade.words == ("The client refused every tried reply that it must refuse.",)
+    nothing = {s.verbs[0]: CheckVerdict.NOT_APPLICABLE for s in situations()}
+    grade = grade_of(_whole(**nothing), ())
+    assert grade.letter == ""
+    assert grade.because == ("nothing was tried beside the controls", f"{total - 2} of {total} situations {why}")
+
+
 def test_what_came_to_nothing_is_reported(puppet) -> None:
     chosen = [s for s in situations() if s.id == "renewal"]
     ends = iter([End.DONE, End.REFUSED])
     found = examine(puppet(lambda verb: next(ends, End.DONE)), chosen, timeout=1.0)
-    report = report_of(found, command="", words="", begun="")
+    report = report_of(found, command="", client="", begun="")
     rows = {check.id: (check.verdict, check.because) for check in report.checks}
     assert rows["renewal"] == ("inconclusive", "the enrolment before failed: refused")

@@ -146,7 +146,7 @@ def test_every_check_of_the_client_has_its_situations() -> None:
     chosen = named("get-next-ca-not-offered")
     for without, rows in ((frozenset[str](), 0), (frozenset({"advertised"}), 1)):
         found = examine(FetchingClient(without), chosen, timeout=2.0)
-        report = report_of(found, command="", words="", begun="")
+        report = report_of(found, command="", client="", begun="")
         assert [check.id for check in report.checks].count("message-scep-4.7-03") == rows
 
 
