@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mfp_sim import __version__
 from mfp_sim.cli.values import count, days, long_time, port, rate, seconds, seed, seeds, shard, speed
-from mfp_sim.cli.verbs import VERBS
+from mfp_sim.cli.verbs import VERBS, exit_codes
 from mfp_sim.shared.reaching import REACH_OPTIONS
 
 __all__ = ["build_parser"]
@@ -34,7 +34,7 @@ def build_parser(value: type[argparse.Action] | None = None) -> argparse.Argumen
             verb.name,
             help=verb.sentence,
             description=verb.sentence[:1].upper() + verb.sentence[1:] + ".",
-            epilog=f"examples:\n{verb.examples}",
+            epilog=f"examples:\n{verb.examples}\n\n{exit_codes(verb.name)}",
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         sub.set_defaults(entry=verb, parser=sub)
@@ -402,9 +402,6 @@ def _diff(parser: argparse.ArgumentParser) -> None:
         help="a trace, a JSON report, a scenario (file, FILE::NAME or name), or a message as mfp-sim decode reads it",
     )  # fmt: skip
     parser.add_argument("second", metavar="SECOND", help="another of the same kind")
-    parser.epilog = "exit codes: 0 they are the same, 1 they differ, 2 one of them cannot be read.\n\n" + (
-        parser.epilog or ""
-    )
 
 
 def _serve(parser: argparse.ArgumentParser) -> None:

@@ -1,10 +1,12 @@
-"""The verbs of ``mfp-sim``, with the examples of their help."""
+"""The verbs of ``mfp-sim``, with the examples and the exit codes of their help."""
 
 from __future__ import annotations
 
+import textwrap
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-__all__ = ["VERBS"]
+__all__ = ["VERBS", "Verb", "exit_codes"]
 
 
 @dataclass(frozen=True)
@@ -165,3 +167,67 @@ VERBS = (
   mfp-sim completion zsh > "${fpath[1]}/_mfp-sim"
   mfp-sim completion fish > ~/.config/fish/completions/mfp-sim.fish"""),
 )  # fmt: skip
+
+_EVERY: Mapping[int, str] = {
+    0: "success",
+    2: "wrong usage, or a file that cannot be read or has mistakes",
+    4: "an internal error, or requested output could not be written",
+    130: "interrupted (Ctrl-C)",
+}
+"""What the exit codes of every verb mean."""
+_NO_SCENARIO = "no scenario was selected"
+_CODES: Mapping[str, Mapping[int, str]] = {
+    "run": {
+        0: "every scenario is as expected",
+        1: "a scenario is not as expected, or could not run while others did",
+        2: "wrong usage, or files with mistakes and nothing else to run",
+        3: "the server of --ca cannot be reached, or does not speak SCEP",
+        5: _NO_SCENARIO,
+    },
+    "list": {5: _NO_SCENARIO},
+    "show": {1: "the scenario is not as expected", 5: _NO_SCENARIO},
+    "explain": {5: "--search found nothing"},
+    "check": {
+        0: "no mistakes",
+        1: "with --assumptions: `assumes` differs from what was measured",
+        2: "wrong usage, or a file has mistakes",
+        5: "there was no file to check",
+    },
+    "coverage": {1: "with --manual, --rfc or --field: an entry fails", 5: _NO_SCENARIO},
+    "power-points": {1: "with --cut: the printer is not sound after a power failure"},
+    "diff": {0: "they are the same", 1: "they differ", 2: "wrong usage, or one of them cannot be read"},
+    "conform": {
+        0: "everything is as expected",
+        1: "a check failed, a printer model does not work, the baseline does not match, or the run stopped early",
+        3: "the server cannot be reached, does not speak SCEP, or does not grant a right request",
+        5: "no check was selected, or nothing was judged",
+        6: "a security failure that the baseline does not expect, regardless of other results",
+    },
+    "examine": {
+        0: "nothing fails; with a baseline: everything is as expected",
+        1: "the client fails in a situation, or the baseline does not match",
+        3: "the client does not enrol although nothing is wrong, so nothing was proved",
+        5: "no situation was selected, or the client does not support any of them",
+    },
+    "explore": {
+        0: "every rule held",
+        1: "a rule did not hold",
+        3: "with --ca: nothing was proved",
+        5: "no case was run",
+        6: "with --ca: a breach of security",
+    },
+    "fleet": {
+        0: "everything is as expected",
+        1: "a limit of `expect` is not met, --find found no CA that is large enough, or --real differs from the model",
+    },
+    "load": {1: "the run is invalid or stopped early, an enrolment failed, or a serial number was used twice"},
+    "proxy": {1: "with --once or --exchanges: an enrolment was not granted, or no client requested a certificate"},
+}
+"""What the exit codes of a verb mean, as far as they differ from `_EVERY`."""
+
+
+def exit_codes(verb: str) -> str:
+    """The exit codes of a verb, for its help."""
+    codes = sorted({**_EVERY, **_CODES.get(verb, {})}.items())
+    lines = [textwrap.fill(text, 78, initial_indent=f"  {code:<5}", subsequent_indent=" " * 7) for code, text in codes]
+    return "\n".join(("exit codes:", *lines))

@@ -15,7 +15,7 @@ import pytest
 
 from mfp_sim.cli.explain import entries, search
 from mfp_sim.cli.main import main
-from mfp_sim.cli.verbs import VERBS
+from mfp_sim.cli.verbs import VERBS, Verb
 from mfp_sim.report.json_report import report_schema
 from mfp_sim.scenario.expectations import EXPECTATIONS
 from mfp_sim.scenario.steps import STEPS
@@ -350,6 +350,24 @@ def test_an_empty_directory_is_said(mfp_sim, tmp_path: Path) -> None:
         told = mfp_sim(verb, "no-such-*")
         assert told.code == 5
         assert "nothing was selected; mfp-sim list shows all scenarios" in told.out + told.err, verb
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)
+def test_the_help_of_every_verb_lists_its_exit_codes(mfp_sim, verb: Verb) -> None:
+    lines = mfp_sim(verb.name, "--help").out.partition("\nexit codes:\n")[2].splitlines()
+    assert max(map(len, lines)) <= 80
+    listed = [int(line.split()[0]) for line in lines if line[2] != " "]
+    assert listed == sorted(listed)
+    returned = _RETURNED.get(verb.name, set())
+    assert set(listed) == {0, 2, 4, 130} | returned
+    assert mfp_sim(verb.name, "--no-such-option").code == 2
+
+
+_RETURNED = {
+    "run": {1, 3, 5}, "list": {5}, "show": {1, 5}, "explain": {5}, "check": {1, 5}, "coverage": {1, 5},
+    "power-points": {1}, "diff": {1}, "conform": {1, 3, 5, 6}, "examine": {1, 3, 5}, "explore": {1, 3, 5, 6},
+    "fleet": {1}, "load": {1}, "proxy": {1},
+}  # fmt: skip
 
 
 def test_every_verb_has_help_with_examples(mfp_sim) -> None:
