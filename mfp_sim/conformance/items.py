@@ -10,6 +10,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -26,7 +27,7 @@ from mfp_sim.report.model import UNCHECKED
 from mfp_sim.shared.errors import TargetError, UsageError
 from mfp_sim.shared.reaching import reach_of
 from mfp_sim.shared.redaction import Redactor
-from mfp_sim.shared.secret_options import read_secret
+from mfp_sim.shared.secret_options import read_secret, secret_words
 from mfp_sim.shared.simtime import Entropy, GeneratedKeys, KeysAhead, SystemClock
 from mfp_sim.transport import SocketClient
 
@@ -113,7 +114,10 @@ class _Item(pytest.Item):
         for fact in result.deviations:
             lines += [f"  expected  {fact.expected}", f"  got       {fact.got}"]
             lines += [f"  likely    {fact.mistake}"] if fact.mistake else []
-        url, words = self.config.getoption("scep_url"), reach_of(self.config.option, "scep_").words
+        options = self.config.option
+        given = {"challenge_file": options.scep_challenge_file, "challenge_env": options.scep_challenge_env}
+        secret = secret_words(SimpleNamespace(challenge=None, **given), "challenge")
+        url, words = options.scep_url, (*secret, *reach_of(options, "scep_").words)
         lines.append(f"repeat with: {shlex.join(['mfp-sim', 'conform', url, *words, '--only', result.check.id])}")
         return _session(self.config).redactor.text("\n".join(lines))
 

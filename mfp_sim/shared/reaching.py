@@ -120,7 +120,7 @@ class Reach:
 
     @property
     def words(self) -> tuple[str, ...]:
-        """The equivalent options, for the command in a report; secrets are replaced by three dots."""
+        """The equivalent options, for the command in a report; a secret is replaced by a file that does not exist."""
         given = self.proxies[0][1] if self.proxies and "no" not in dict(self.proxies) else None
         pairs = (
             ("--tls-ca", self.ca),
@@ -129,7 +129,7 @@ class Reach:
             ("--tls-key-password-file", "..." if self.key_password else None),
             ("--proxy", _without_login(given) if given else None),
             ("--http-login-file", "..." if self.login else None),
-            *(("--header", f"{name}: ...") for name, _ in self.fields),
+            *(("--header", f"@{name}.txt") for name, _ in self.fields),
         )
         found = [word for name, value in pairs if value is not None for word in (name, str(value))]
         return (*found, *(["--tls-insecure"] if self.insecure else []))

@@ -26,10 +26,13 @@ def secret_of(options: object, name: str) -> str | None:
 
 
 def secret_words(options: object, name: str) -> tuple[str, ...]:
-    """The option that gave the secret, to repeat the command with; ``...`` stands for a secret that was typed."""
+    """The option that gave the secret, to repeat the command with. For a typed secret it is an environment variable.
+
+    A placeholder such as ``...`` would be sent as the secret; a variable that is not set is an error.
+    """
     file, variable, given = (getattr(options, f"{name}{ending}") for ending in ("_file", "_env", ""))
     option = f"--{name.replace('_', '-')}"
-    pairs = ((f"{option}-file", file), (f"{option}-env", variable), (option, given and "..."))
+    pairs = ((f"{option}-file", file), (f"{option}-env", variable), (f"{option}-env", given and name.upper()))
     return tuple(word for pair in pairs if pair[1] for word in (pair[0], str(pair[1])))
 
 

@@ -356,7 +356,7 @@ def test_the_login_and_the_fields_are_in_each_request_and_in_nothing_that_is_kep
     assert set(reach.secrets) == {"me:hush-server", "hush-server", "hush-key", "Bearer hush-token", "hush-token"}
     assert "hush" not in repr(reach) + repr(reach.words) + repr(reach.told)
     assert reach.words[:2] == ("--http-login-file", "...")
-    assert reach.words[2:4] == ("--header", "X-Key: ...")
+    assert reach.words[2:4] == ("--header", "@X-Key.txt")
     behind = reach_of(options(proxy="http://me:hush@@proxy.example:3128", tls_insecure=True))
     assert behind.words == ("--proxy", "http://proxy.example:3128", "--tls-insecure")
     assert pickle.loads(pickle.dumps(reach)) == reach

@@ -158,7 +158,9 @@ def test_the_command_to_repeat_reaches_the_same_server(mfp_sim, failing, tmp_pat
         typed = mfp_sim(*at, "--challenge", "canary-5c0d")
     repeated = f"repeat with  mfp-sim run {failing} --seed 1 --flip A-01=https=true --ca {behind.url}"
     assert f"{repeated} --challenge-file {secret} --tls-ca {behind.trust}\n" in of_file.out
-    assert f"{repeated} --challenge ... --tls-ca {behind.trust}\n" in typed.out
+    assert f"{repeated} --challenge-env CHALLENGE --tls-ca {behind.trust}\n" in typed.out
+    again = mfp_sim(*at, "--challenge-env", "CHALLENGE")  # the placeholder cannot be sent as a password
+    assert (again.code, "the environment variable CHALLENGE is not set" in again.err) == (2, True)
     assert "canary-5c0d" not in of_file.out + typed.out
 
 

@@ -88,7 +88,7 @@ def test_a_failing_check_fails_and_the_baseline_is_strict(server, tmp_path: Path
     done = pytest_at(mock.url, tmp_path, *words)
     assert done.returncode == 1
     assert "expected  messageType 0 is refused" in done.stdout
-    assert "repeat with: mfp-sim conform" in done.stdout
+    assert f"repeat with: mfp-sim conform {mock.url} --challenge-env SECRET --only refuses-unknown-types" in done.stdout
     file = tmp_path / "baseline.yaml"
     line = (
         "format: 1\nexpected:\n  - {id: refuses-unknown-types, verdict: VERDICT, reason: known, expires: 2099-01-01}\n"

@@ -55,7 +55,7 @@ def test_a_server_behind_tls_is_judged_like_any_other(behind_tls: TlsHost, confo
     assert "CN=Mock TLS server (tests only)" in options["TLS chain"]
     (check,) = [check for check in whole["checks"] if check["id"] == "post-binary"]
     assert check["command"] == (
-        f"mfp-sim conform {behind_tls.url} --challenge ... --tls-ca {behind_tls.trust} --only post-binary"
+        f"mfp-sim conform {behind_tls.url} --challenge-env CHALLENGE --tls-ca {behind_tls.trust} --only post-binary"
     )
     assert f"TLS        checked against the CAs in {behind_tls.trust}" in shown
 

@@ -85,7 +85,7 @@ def test_a_failed_check_says_what_why_and_how_to_repeat_it(server, conform, tmp_
     whole = report(tmp_path)
     (check,) = whole["checks"]
     assert check["verdict"] == "fail"
-    assert check["command"] == f"mfp-sim conform {mock.url} --challenge ... --only refuses-unknown-types"
+    assert check["command"] == f"mfp-sim conform {mock.url} --challenge-env CHALLENGE --only refuses-unknown-types"
     assert whole["messages"][check["exchanges"][0]["reply"]]["body"]
     assert check["expected"].startswith("messageType 0 is refused")
     assert check["rfc_text"].startswith("Message types not defined above MUST be treated as errors unless")
