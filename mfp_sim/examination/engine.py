@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, replace
 from http.client import HTTPException
 from itertools import chain
 from pathlib import Path
-from typing import cast
 from zoneinfo import ZoneInfo
 
 from mfp_sim.conformance.model import CheckVerdict
@@ -141,8 +140,8 @@ class _Ca:
 class _Place:
     """The address at which the client finds the CA of each situation: always the same."""
 
-    def __init__(self, host: str, port: int) -> None:
-        self.host, self.ca = ServerHost(self, host, port), cast("_Ca", None)
+    def __init__(self, ca: _Ca, host: str, port: int) -> None:
+        self.ca, self.host = ca, ServerHost(self, host, port)
 
     @property
     def url(self) -> str:
@@ -195,8 +194,7 @@ def examine(
     every = (FIRST, *_controls(chosen), *chosen, LAST)
     results: list[SituationResult] = []
     found: dict[str, _Ca] = {"": _Ca(_setup(ca, ""), challenge, entropy.fork(""))}
-    place = _Place(host, port)
-    place.ca = found[""]
+    place = _Place(found[""], host, port)
     with place.host:
 
         def in_a_folder(situation: Situation, number: int) -> SituationResult:
