@@ -103,8 +103,35 @@ def pytest_exception_interact(node: pytest.Item, call: pytest.CallInfo[Any]) -> 
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the marker known."""
+    """Make the marker known, and watch whether any check is judged."""
     config.addinivalue_line("markers", _MARK)
+    if config.getoption("scep_url"):
+        config.pluginmanager.register(_Judged(), "mfp-sim-judged")
+
+
+_CONTROL = "scep::positive-control"
+
+
+class _Judged:
+    """Ends a session in which every check was skipped with exit code 5: nothing is known about the server."""
+
+    def __init__(self) -> None:
+        self._judged: set[bool] = set()
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Note whether a check was judged. pytest reports an expected failure as skipped, too."""
+        if report.when == "call" and report.nodeid.startswith("scep::") and report.nodeid != _CONTROL:
+            self._judged.add(not report.skipped or hasattr(report, "wasxfail"))
+
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        """Set the exit code."""
+        if self._judged == {False} and exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Say so."""
+        if self._judged == {False}:
+            terminalreporter.write_line("no verdict: no check was judged (-rs shows why)")
 
 
 # --- scenario files as test items -------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import json
 import shlex
 import socket
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -365,7 +365,7 @@ def _run_with(options: argparse.Namespace, keys: KeySource) -> int:
         share=options.share,
     )
     _publish(options, console, report, run, kept)
-    code = _exit_code(run, verdicts, compared, strict=options.strict, judged=bool(checks or printers))
+    code = _exit_code(run, verdicts, compared, strict=options.strict)
     code = code or (MfpSimError.exit_code if run.internal_errors else 0)
     if not (options.quiet or options.json) and (last := of_checks(report, code, "server", options.report)):
         console.line(last)
@@ -488,16 +488,15 @@ INSECURE = 6
 """The exit code of a run with a security failure that no baseline expects."""
 
 
-def _exit_code(
-    run: ConformanceRun, verdicts: dict[str, str], compared: Baseline | None, *, strict: bool, judged: bool
-) -> int:
+def _exit_code(run: ConformanceRun, verdicts: Mapping[str, str], compared: Baseline | None, *, strict: bool) -> int:
+    """The exit code, by the ``verdicts`` on everything that was judged."""
     wrong = verdicts if compared is None else compared.unexpected
     if any(verdicts[name] == baselines.SECURITY_FAIL for name in wrong):
         return INSECURE
     if not (run.first.held and run.last.held):
         return 3
-    if not judged:
-        return 5
+    if not verdicts:
+        return MfpSimError.exit_code if run.internal_errors else 5
     if run.stopped is not None:
         return 1
     if compared is not None:

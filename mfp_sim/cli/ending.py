@@ -58,6 +58,13 @@ def of_checks(report: RunReport, code: int, subject: str, directory: Path | None
     first = report.to_mend[0] if report.to_mend else None
     if code == 3:
         return f"No verdict: not even a right request succeeded. Next: check {_DOUBTED[subject]}"
+    if code == 5:
+        reasons = [
+            *(f"{check.id}: {check.because}" for check in report.checks if check.because),
+            *(f"{printer.model}: {because}" for printer in report.printers for because in printer.because),
+        ]
+        more = f", and {len(reasons) - 1} more" if len(reasons) > 1 else ""
+        return f"No verdict: nothing was judged ({reasons[0]}{more})" if reasons else "No verdict: nothing was judged"
     if report.provenance.baseline is not None and code in (0, 1):
         return (
             "As the baseline expects"

@@ -23,7 +23,8 @@ def build_parser(value: type[argparse.Action] | None = None) -> argparse.Argumen
         description="A simulated multifunction printer that gets its certificates over SCEP, and tools to test SCEP "
         "clients and servers.",
         epilog="exit codes: 0 success, 1 a scenario or check failed, 2 usage or file error, 3 target unreachable or\n"
-        "not SCEP, 4 internal error, 5 nothing selected, 6 a server has a security failure, 130 interrupted.\n"
+        "not SCEP, 4 internal error, 5 nothing selected or nothing judged, 6 a server has a security failure,\n"
+        "130 interrupted.\n"
         "mfp-sim VERB --help shows the options of a verb, with examples.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

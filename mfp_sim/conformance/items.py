@@ -1,8 +1,8 @@
 """Checks as test items of pytest: ``pytest --scep-url URL``. Each process has one session with the server.
 
 A check that fails is a failed test; one that the baseline expects to fail is a strict expected failure; one that cannot
-be judged is skipped with the reason. A warn or a finding passes and is reported, unless ``--scep-strict`` is given. The
-positive control is the last item.
+be judged is skipped with the reason; if no check is judged, the exit code is 5. A warn or a finding passes and is
+reported, unless ``--scep-strict`` is given. The positive control is the last item.
 """
 
 from __future__ import annotations

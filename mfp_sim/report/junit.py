@@ -1,7 +1,7 @@
 """The run as JUnit XML.
 
 Each scenario is a test suite with a test case per step. For checks, each section of the RFC is a suite with a case per
-check. Text from a server is hostile and is escaped.
+check, and the printer models are a suite with a case per model. Text from a server is hostile and is escaped.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ def as_junit(report: RunReport) -> str:
         sections.setdefault(check.section, []).append(check)
     for section, checks in sections.items():
         root.append(_section(section, checks, report))
+    if report.printers:
+        root.append(_printers(report))
     ET.indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
 
@@ -100,6 +102,27 @@ def _section(section: str, checks: Sequence[CheckReport], report: RunReport) -> 
             ET.SubElement(case, "skipped", message=_clean(f"{check.verdict}: {told}"))
         elif check.verdict != "pass":
             ET.SubElement(case, "system-out").text = _clean(f"{check.verdict}: {told}")
+    return suite
+
+
+def _printers(report: RunReport) -> ET.Element:
+    """A case per model. A model that does not work is a failure unless the baseline expects it."""
+    baseline = report.provenance.baseline
+    wrong = {printer.model for printer in report.printers if printer.verdict == "does-not-work"}
+    if baseline is not None:
+        wrong = {model for model in wrong if f"printer:{model}" in baseline.unexpected}
+    left_out = sum(printer.verdict == "not-tried" for printer in report.printers)
+    suite = _new_suite("Printers", len(report.printers), len(wrong), left_out, 0.0)
+    _properties(suite, {"target": report.target} | _doubt(report))
+    for printer in report.printers:
+        case = ET.SubElement(suite, "testcase", classname="Printers", name=_clean(printer.model), time="0")
+        told = _clean(f"{printer.verdict}: {'; '.join(printer.because)}")
+        if printer.model in wrong:
+            ET.SubElement(case, "failure", type="conformance", message=told)
+        elif printer.verdict == "not-tried":
+            ET.SubElement(case, "skipped", message=told)
+        elif printer.because:
+            ET.SubElement(case, "system-out").text = told
     return suite
 
 

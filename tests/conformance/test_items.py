@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from tls_hosts import tls_host
 
 CHALLENGE = "conf0rm-secret"
@@ -100,3 +101,16 @@ def test_a_failing_check_fails_and_the_baseline_is_strict(server, tmp_path: Path
     done = pytest_at(mock.url, tmp_path, *words, "--scep-baseline", str(file))
     assert done.returncode == 1
     assert "the baseline expects warn, but the verdict is fail" in done.stdout
+
+
+@pytest.mark.parametrize("processes", [(), ("-n", "1")], ids=["one process", "xdist"])
+def test_a_session_in_which_no_check_was_judged_does_not_pass(server, tmp_path: Path, processes) -> None:
+    """Reading only, no check of a refusal is judged: a server that refuses nothing must not look like a right one."""
+    mock = server("accepts-bad-signature")
+    words = ("-q", "-rs", "--scep-read-only", *processes)
+    done = pytest_at(mock.url, tmp_path, *words, "-k", "refuses-bad-signature or positive-control")
+    assert done.returncode == 5, done.stdout
+    assert "no verdict: no check was judged (-rs shows why)" in done.stdout
+    assert "1 passed, 1 skipped" in done.stdout, "the control is not a check"
+    done = pytest_at(mock.url, tmp_path, *words, "-k", "refuses-bad-signature or caps-supported")
+    assert (done.returncode, "no verdict" in done.stdout) == (0, False), done.stdout

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -244,6 +245,43 @@ def test_the_budget_holds(server, conform, tmp_path: Path) -> None:
     assert len(mock.serials) <= 6
     (check,) = [c for c in report(tmp_path)["checks"] if c["id"] == "concurrent-enrolments"]
     assert check["because"] == "needs 32 certificates, which the budget of 6 does not allow"
+
+
+@pytest.mark.parametrize(
+    ("words", "names", "reason"),
+    [
+        (("--budget", "1", "--only", "refuses-bad-signature"), ("Security", "RFC 8894", "Printers"),
+         "refuses-bad-signature: the budget of 1 certificates is spent"),
+        (("--read-only", "--only", "refuses-bad-signature", "--verdict", "rfc"), ("Security", "RFC 8894"),
+         "refuses-bad-signature: requests certificates, but only reading is allowed (--read-only)"),
+        (("--read-only", "--verdict", "printers", "--printer", "canon-7100"), ("Printers",),
+         "canon-7100: only reading is allowed"),
+    ],
+)  # fmt: skip
+def test_a_run_in_which_nothing_was_judged_does_not_pass(
+    server, conform, tmp_path: Path, words: tuple[str, ...], names: tuple[str, ...], reason: str
+) -> None:
+    """The server accepts a wrong signature, and the run did not see it: the code, every text and every file say so."""
+    mock = server("accepts-bad-signature")
+    code, shown = conform(mock.url, *BY_VALUE, *words, "--report", tmp_path)
+    assert code == 5, shown
+    assert f"No verdict: nothing was judged ({reason})" in shown
+    assert "nothing to mend" not in shown
+    whole = report(tmp_path)
+    assert {entry["name"]: entry["verdict"] for entry in whole["conclusions"]} == dict.fromkeys(names, "inconclusive")
+    assert whole["grade"]["letter"] == ""
+    assert "no grade" in (tmp_path / "badge.svg").read_text("utf-8")
+    assert "inconclusive" in (tmp_path / "report.html").read_text("utf-8").lower()
+    suites = list(ET.parse(tmp_path / "junit.xml").getroot())
+    assert suites
+    assert all(suite.get("skipped") == suite.get("tests") != "0" for suite in suites)
+
+
+def test_a_bug_of_ours_is_not_an_empty_run(server, conform, monkeypatch) -> None:
+    check = replace(all_checks()["post-binary"], run=lambda _: 1 / 0)  # type: ignore[arg-type, return-value]
+    monkeypatch.setattr("mfp_sim.cli.conform.select", lambda *_: (check,))
+    code, shown = conform(server().url, *BY_VALUE, "--only", "post-binary")
+    assert (code, "internal error of mfp-sim" in shown) == (4, True)
 
 
 def test_a_wrong_challenge_is_no_verdict_on_the_server(server, conform) -> None:
