@@ -31,7 +31,7 @@ from mfp_sim.conformance.printers import MODELS, printer_verdicts
 from mfp_sim.conformance.progress import MINTED, ProgressFile, Server, read_progress
 from mfp_sim.conformance.quick import BUDGET, PRINTERS, quick
 from mfp_sim.conformance.registry import select
-from mfp_sim.conformance.reporting import report_of, verdicts_of
+from mfp_sim.conformance.reporting import report_of, selected_of, verdicts_of
 from mfp_sim.conformance.sharing import hide_site
 from mfp_sim.conformance.target import ChallengeSource, Permissions, target_of
 from mfp_sim.contact import reached
@@ -347,13 +347,16 @@ def _run_with(options: argparse.Namespace, keys: KeySource) -> int:
     compared = None
     if options.baseline is not None:
         today = clock.now().date()
-        compared = baselines.compared(options.baseline.name, expected, verdicts, today, strict=options.strict)
+        selected = selected_of(run.results, printers, session.policy.opt_ins)
+        compared = baselines.compared(
+            options.baseline.name, expected, verdicts, today, selected=selected, strict=options.strict
+        )
     report = report_of(
         run,
         session,
         printers=printers,
         baseline=compared,
-        waived={entry.id: entry.reason for entry in expected},
+        waived={e.id: e.reason for e in expected if compared is None or e.id not in compared.unexpected},
         command=_command(options, reach, everything=True),
         repeat=_command(options, reach, everything=False),
         wanted=options.verdict,
@@ -500,7 +503,7 @@ def _exit_code(run: ConformanceRun, verdicts: Mapping[str, str], compared: Basel
     if run.stopped is not None:
         return 1
     if compared is not None:
-        return int(bool(compared.unexpected or compared.no_longer or compared.expired))
+        return int(compared.broken)
     bad = baselines.BAD | (baselines.BAD_IF_STRICT if strict else set())
     return int(any(verdict in bad for verdict in verdicts.values()))
 

@@ -79,7 +79,10 @@ def examine(options: argparse.Namespace) -> int:
     )  # fmt: skip
     if options.baseline is not None:
         today = clock.now().date()
-        broken = compared(options.baseline.name, expected, verdicts_of(report), today, strict=options.strict)
+        broken = compared(
+            options.baseline.name, expected, verdicts_of(report), today,
+            selected=[check.id for check in report.checks], strict=options.strict,
+        )  # fmt: skip
         report = replace(report, provenance=replace(report.provenance, baseline=broken))
     _summary(console, found, report)
     if options.report is not None:

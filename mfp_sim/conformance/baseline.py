@@ -1,8 +1,8 @@
 """The file of expected failures of one server, or of one client: strict both ways, each with a reason and an expiry.
 
 A failure that is not listed is a regression. Remove the line of a listed failure that no longer happens, and review a
-line whose date has passed. ``id`` is a check, or ``printer:MODEL``. Only a line with ``security-fail`` expects a
-security failure.
+line whose date has passed. A listed check that was selected but not judged is not as expected either. ``id`` is a
+check, or ``printer:MODEL``. Only a line with ``security-fail`` expects a security failure.
 """
 
 from __future__ import annotations
@@ -122,15 +122,22 @@ def load_baseline(
 
 
 def compared(
-    file: str, expected: Iterable[BaselineLine], verdicts: Mapping[str, str], today: date, *, strict: bool
+    file: str,
+    expected: Iterable[BaselineLine],
+    verdicts: Mapping[str, str],
+    today: date,
+    *,
+    selected: Collection[str],
+    strict: bool,
 ) -> Baseline:
     """How a run compares with a baseline.
 
     Args:
         file: the baseline's name.
         expected: its lines.
-        verdicts: by id; only ids that were selected.
+        verdicts: by id; only ids that were judged.
         today: decides which lines have expired.
+        selected: the ids that the run should have judged.
         strict: whether an unlisted warn or finding counts too.
     """
     listed = {entry.id: entry for entry in expected}
@@ -145,7 +152,8 @@ def compared(
         and name not in unexpected
     ]  # fmt: skip
     expired = [name for name, entry in listed.items() if name in verdicts and entry.expires < today]
-    return Baseline(file, tuple(sorted(unexpected)), tuple(sorted(no_longer)), tuple(sorted(expired)))
+    not_judged = [name for name in listed if name in selected and name not in verdicts]
+    return Baseline(file, *(tuple(sorted(names)) for names in (unexpected, no_longer, expired, not_judged)))
 
 
 _ORDER = {

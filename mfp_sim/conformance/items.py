@@ -152,8 +152,12 @@ class CheckItem(_Item):
             raise CheckFailed(result)
 
     def _compare(self, result: CheckResult) -> None:
-        if self.expected is None or result.verdict > CheckVerdict.FAIL:
+        if self.expected is None or self.check.opt_in is not None:  # no option here gives the permission
             return
+        if not result.counts:
+            raise CheckFailed(
+                result, f"the baseline expects {self.expected.verdict}, but it was not judged: {result.reason}"
+            )
         if self.expected.expires < SystemClock().now().date():
             raise CheckFailed(result, f"the baseline's line expired on {self.expected.expires}: review it")
         verdict = verdicts_of([result]).get(self.check.id, result.verdict.word)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -39,7 +39,7 @@ from mfp_sim.shared.redaction import MASK, Redactor
 from mfp_sim.shared.scep.elements import leaves
 from mfp_sim.shared.scep.oddities import CORRECT
 
-__all__ = ["certificate_report", "report_of", "verdicts_of"]
+__all__ = ["certificate_report", "report_of", "selected_of", "verdicts_of"]
 
 _KEPT, _KEPT_PASSED = 6, 1
 _VALUE = 240
@@ -123,6 +123,16 @@ def verdicts_of(results: Iterable[CheckResult], printers: Iterable[PrinterVerdic
     found = {r.check.id: SECURITY_FAIL if r.insecure else r.verdict.word for r in results if r.counts}
     found |= {f"printer:{p.model}": p.verdict for p in printers if p.verdict != "not-tried"}
     return found
+
+
+def selected_of(
+    results: Iterable[CheckResult], printers: Iterable[PrinterVerdict], opt_ins: Collection[str]
+) -> frozenset[str]:
+    """The ids that a baseline may expect something of: what was selected, judged or not. A check that needs a
+    permission is selected only if that was given, in ``opt_ins``."""
+    checks = (r.check for r in results)
+    found = {check.id for check in checks if check.opt_in is None or check.opt_in in opt_ins}
+    return frozenset(found | {f"printer:{printer.model}" for printer in printers})
 
 
 def conclusions_of(

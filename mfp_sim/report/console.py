@@ -125,13 +125,8 @@ class Console:
         """Print how the run differs from its file of expected failures, one line per id."""
         baseline = report.provenance.baseline
         if baseline is not None:
-            for words, names in (
-                ("not expected", baseline.unexpected),
-                ("no longer failing: remove the line", baseline.no_longer),
-                ("expired: review it", baseline.expired),
-            ):
-                for name in names:
-                    self.line(f"baseline   {name}: {words}")
+            for name, words in baseline.differences:
+                self.line(f"baseline   {name}: {words}")
 
     def story(self, scenario: ScenarioReport) -> None:
         """Print the scenario step by step, with what the printer and the CA did in between."""

@@ -1,7 +1,8 @@
 """The run as JUnit XML.
 
 Each scenario is a test suite with a test case per step. For checks, each section of the RFC is a suite with a case per
-check, and the printer models are a suite with a case per model. Text from a server is hostile and is escaped.
+check, and the printer models are a suite with a case per model. If the run differs from its baseline, the baseline is a
+suite, too, with a failure per difference. Text from a server is hostile and is escaped.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ def as_junit(report: RunReport) -> str:
         root.append(_section(section, checks, report))
     if report.printers:
         root.append(_printers(report))
+    if report.baseline_broken:
+        root.append(_baseline(report))
     ET.indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
 
@@ -123,6 +126,17 @@ def _printers(report: RunReport) -> ET.Element:
             ET.SubElement(case, "skipped", message=told)
         elif printer.because:
             ET.SubElement(case, "system-out").text = told
+    return suite
+
+
+def _baseline(report: RunReport) -> ET.Element:
+    baseline = report.provenance.baseline
+    assert baseline is not None
+    count = len(baseline.differences)
+    suite = _new_suite(f"baseline {baseline.file}", count, count, 0, 0.0)
+    for name, told in baseline.differences:
+        case = ET.SubElement(suite, "testcase", classname="baseline", name=_clean(name), time="0")
+        ET.SubElement(case, "failure", type="baseline", message=told)
     return suite
 
 

@@ -419,13 +419,30 @@ class Conclusion:
 @exchanged
 @dataclass(frozen=True)
 class Baseline:
-    """How the run compares with the file of expected failures, by ids of checks. If all three lists are empty, the run
-    is as expected."""
+    """How the run compares with the file of expected failures, by ids of checks. ``not_judged`` are ids of the file
+    that were selected and got no verdict. If all four lists are empty, the run is as expected."""
 
     file: str
     unexpected: tuple[str, ...] = ()
     no_longer: tuple[str, ...] = ()
     expired: tuple[str, ...] = ()
+    not_judged: tuple[str, ...] = ()
+
+    @property
+    def broken(self) -> bool:
+        """Whether the run differs from the file, either way."""
+        return bool(self.differences)
+
+    @property
+    def differences(self) -> tuple[tuple[str, str], ...]:
+        """Each id that differs, with what is wrong."""
+        told = (
+            ("not expected", self.unexpected),
+            ("no longer failing: remove the line", self.no_longer),
+            ("expired: review it", self.expired),
+            ("listed, but not judged in this run", self.not_judged),
+        )
+        return tuple((name, words) for words, names in told for name in names)
 
 
 # --- the run ----------------------------------------------------------------------------------------------
@@ -549,7 +566,7 @@ class RunReport:
     def baseline_broken(self) -> bool:
         """Whether the run differs from its baseline, either way."""
         baseline = self.provenance.baseline
-        return baseline is not None and bool(baseline.unexpected or baseline.no_longer or baseline.expired)
+        return baseline is not None and baseline.broken
 
     @property
     def verdicts(self) -> dict[str, int]:

@@ -101,6 +101,9 @@ def test_a_failing_check_fails_and_the_baseline_is_strict(server, tmp_path: Path
     done = pytest_at(mock.url, tmp_path, *words, "--scep-baseline", str(file))
     assert done.returncode == 1
     assert "the baseline expects warn, but the verdict is fail" in done.stdout
+    done = pytest_at(mock.url, tmp_path, *words, "--scep-baseline", str(file), "--scep-read-only")
+    assert done.returncode == 1
+    assert "the baseline expects warn, but it was not judged: requests certificates, but only" in done.stdout
 
 
 @pytest.mark.parametrize("processes", [(), ("-n", "1")], ids=["one process", "xdist"])

@@ -686,11 +686,52 @@ def test_the_baseline_is_strict_both_ways(server, conform, tmp_path: Path, lines
     mock = server("accepts-any-type")
     file = baseline(tmp_path / "baseline.yaml", *lines)
     got, shown = conform(
-        mock.url, *BY_VALUE, "--baseline", file, "--keep-going", "--verdict", "rfc",
+        mock.url, *BY_VALUE, "--baseline", file, "--keep-going", "--verdict", "rfc", "--report", tmp_path / "out",
         "--only", "refuses-unknown-types", "--only", "poll-unknown",
     )  # fmt: skip
     assert got == code, shown
     assert told in shown
+    failures = list(ET.parse(tmp_path / "out" / "junit.xml").getroot().iter("failure"))
+    assert bool(failures) == bool(code), "JUnit and the exit code do not agree"
+
+
+@pytest.mark.parametrize("verdict", ["fail", "finding"])
+@pytest.mark.parametrize(
+    ("words", "name", "why"),
+    [
+        (("--read-only",), "refuses-unknown-types", "skipped"),
+        (("--budget", "1"), "refuses-unknown-types", "inconclusive"),
+        (("--read-only", "--printer", "canon-7100"), "printer:canon-7100", "not tried"),
+    ],
+)
+def test_a_listed_failure_that_was_not_judged_is_not_as_expected(
+    server, conform, tmp_path: Path, words: tuple[str, ...], name: str, why: str, verdict: str
+) -> None:
+    file = baseline(tmp_path / "b.yaml", (name, "works-with" if ":" in name else verdict, "2099-01-01"))
+    only = () if ":" in name else ("--only", "refuses-unknown-types", "--only", "caps-supported", "--verdict", "rfc")
+    where = ("--baseline", file, "--report", tmp_path / "out")
+    code, shown = conform(server("accepts-any-type").url, *BY_VALUE, *words, *only, *where)
+    assert code == 1, shown
+    assert f"baseline   {name}: listed, but not judged in this run" in shown
+    assert "Not as the baseline expects" in shown
+    whole = report(tmp_path / "out")
+    assert whole["provenance"]["baseline"]["not_judged"] == [name]
+    found = {check["id"]: check["verdict"] for check in whole["checks"]}
+    assert found.get(name, "not tried") == why
+    assert (
+        f"in the baseline, but not judged in this run</span> {name}" in (tmp_path / "out" / "report.html").read_text()
+    )
+    (failure,) = ET.parse(tmp_path / "out" / "junit.xml").getroot().iter("failure")
+    assert failure.get("message") == "listed, but not judged in this run"
+
+
+def test_a_listed_check_that_nobody_selected_is_no_matter(server, conform, tmp_path: Path) -> None:
+    """It was not chosen, or it needs a permission that was not given, as by default."""
+    lines = ("renewal-revoked", "finding", "2099-01-01"), ("refuses-unknown-types", "fail", "2099-01-01")
+    file = baseline(tmp_path / "b.yaml", *lines)
+    words = ("--only", "caps-supported", "--only", "renewal-revoked", "--verdict", "rfc", "--baseline", file)
+    code, shown = conform(server().url, *BY_VALUE, *words)
+    assert (code, "baseline   " in shown) == (0, False), shown
 
 
 def test_a_security_failure_has_an_exit_code_and_words_of_its_own(server, conform, tmp_path: Path) -> None:
@@ -746,10 +787,14 @@ def test_a_deviation_that_is_milder_than_its_keyword_says_why(server, conform, t
 def test_what_shows_by_chance_is_expected_and_not_missed(expected, got, unexpected: bool, gone: bool) -> None:
     day = date(2027, 1, 1)
     lines = [BaselineLine("post-binary", expected, "a race", day, by_chance=True)]
-    found = compared("file", lines, {"post-binary": got}, day, strict=False)
+    found = compared("file", lines, {"post-binary": got}, day, selected=["post-binary"], strict=False)
     assert (bool(found.unexpected), bool(found.no_longer)) == (unexpected, gone)
     sure = [replace(line, by_chance=False) for line in lines]
-    assert compared("file", sure, {"post-binary": "pass"}, day, strict=False).no_longer == ("post-binary",)
+    judged = compared("file", sure, {"post-binary": "pass"}, day, selected=["post-binary"], strict=False)
+    assert judged.no_longer == ("post-binary",)
+    for line in (*lines, *sure):
+        silent = compared("file", [line], {}, day, selected=["post-binary"], strict=False)
+        assert (silent.not_judged, silent.broken) == (("post-binary",), True)
 
 
 def test_mistakes_of_a_baseline_are_told_with_their_places(server, conform, tmp_path: Path) -> None:

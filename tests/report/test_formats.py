@@ -43,7 +43,7 @@ def test_junit_shows_a_failure_that_belongs_to_no_step() -> None:
 def test_junit_of_checks_by_section() -> None:
     run = conformance_run()
     waived = check("known", "fail", waived="fixed in 2.2", section="4.3")
-    suite, other, printers = ET.fromstring(as_junit(replace(run, checks=(*run.checks, waived))))
+    suite, other, printers, baseline = ET.fromstring(as_junit(replace(run, checks=(*run.checks, waived))))
     assert suite.get("name") == "RFC 8894 3.2.1.4"
     assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("8", "1", "4")
     kinds = [[child.tag for child in case] for case in suite if case.tag == "testcase"]
@@ -60,7 +60,9 @@ def test_junit_of_checks_by_section() -> None:
     assert "The server answers with a nonce of its own." in suite.find("testcase/failure").text
     assert (other.get("failures"), other.get("skipped")) == ("0", "1")
     assert "fixed in 2.2" in other.find("testcase/skipped").get("message")
-    assert printers.get("name") == "Printers"
+    assert (printers.get("name"), baseline.get("name")) == ("Printers", "baseline baseline.yaml")
+    told = {case.get("name"): case.find("failure").get("message") for case in baseline}
+    assert told == {"reply-nonce": "not expected", "get-crl": "no longer failing: remove the line"}
 
 
 @pytest.mark.parametrize(
@@ -76,7 +78,7 @@ def test_junit_of_printers(baseline: Baseline | None, outcome: str) -> None:
     untried = PrinterVerdict("untried", "not-tried", ("only reading is allowed",))
     about = replace(run.provenance, baseline=baseline)
     text = as_junit(replace(run, checks=(), printers=(*run.printers, untried), provenance=about))
-    (suite,) = ET.fromstring(text)
+    suite, *_ = ET.fromstring(text)
     assert (suite.get("tests"), suite.get("skipped")) == ("3", "1")
     assert suite.get("failures") == str(int(outcome == "failure"))
     kinds = {case.get("name"): [child.tag for child in case] for case in suite if case.tag == "testcase"}
@@ -86,7 +88,7 @@ def test_junit_of_printers(baseline: Baseline | None, outcome: str) -> None:
 
 def test_junit_holds_hostile_text() -> None:
     hostile = check("x", "fail", because=HOSTILE)
-    suite, _ = ET.fromstring(as_junit(replace(conformance_run(), checks=(hostile,))))
+    suite, *_ = ET.fromstring(as_junit(replace(conformance_run(), checks=(hostile,))))
     message = suite.find("testcase/failure").get("message")
     assert "<script>" in message
     assert "\x1b" not in message
