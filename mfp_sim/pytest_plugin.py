@@ -216,6 +216,8 @@ class ScenarioItem(pytest.Item):
 
         seed, flips = self.config.getoption("scenario_seed"), self.config.getoption("scenario_flip")
         result = run(self.scenario, seed=seed, flips=flips)
+        if result.unobserved:
+            self.add_report_section("call", "not observable on a real server", "\n".join(result.unobserved))
         if result.skipped is not None:
             pytest.skip(result.skipped)
         if not result.passed:
@@ -231,8 +233,8 @@ class ScenarioItem(pytest.Item):
         lines = [f"{self.scenario.name}: {self.scenario.why}", ""]
         for failure in result.failures:
             lines.append(f"{failure.place}: {failure.path}")
-            lines.append(f"    expected  {failure.expected}")
-            lines.append(f"    got       {failure.got}")
+            lines.append(f"    expected  {result.redactor.text(failure.expected)}")
+            lines.append(f"    got       {result.redactor.text(failure.got)}")
         name = f"::{self.scenario.name}" if "[" in self.scenario.name else ""
         return "\n".join([*lines, "", f"the story: mfp-sim show '{self.path}{name}' --seed {result.seed}"])
 

@@ -92,6 +92,9 @@ class Console:
         self.line()
         took = f"in {seconds:.1f} s" if report.provenance.ca else f"{virtual} of simulated time in {seconds:.1f} s"
         self.line(f"{', '.join(parts)}  ({took}; {report.target})")
+        unobserved = sum(len(scenario.unobserved) for scenario in report.scenarios)
+        if unobserved:
+            self.line(f"{unobserved} expectation{'s' * (unobserved != 1)} could not be observed on the real server")
         said, assumed, unknown = (report.resting[basis] for basis in BASES)
         if said or assumed or unknown:
             self.line(

@@ -51,7 +51,7 @@ def _suite(scenario: ScenarioReport, report: RunReport) -> ET.Element:
         scenario.name,
         len(cases),
         sum(map(bool, wrong.values())) - errors,
-        int(scenario.skipped is not None),
+        len(cases) if scenario.skipped is not None else 0,
         scenario.real_seconds,
         errors=errors,
     )
@@ -69,6 +69,9 @@ def _suite(scenario: ScenarioReport, report: RunReport) -> ET.Element:
             failure.text = _clean(
                 "\n".join(f"{f.place}: {f.path}: expected {f.expected}, got {f.got}" for f in mine) + f"\n{place}"
             )
+    if scenario.unobserved:
+        told = [f"not observable on a real server: {text}" for text in scenario.unobserved]
+        ET.SubElement(suite, "system-out").text = _clean("\n".join(told))
     return suite
 
 

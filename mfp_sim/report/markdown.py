@@ -57,10 +57,21 @@ def _lines(report: RunReport, say: Say) -> Iterator[str]:
                 yield f"  - {say(key)}: {_code(value)}"
         if len(attention) > _MOST:
             yield f"- … +{len(attention) - _MOST}"
+    yield from _unobserved(report, say)
     if rows_covered := covered(report.scenarios):
         yield from _heading(say("coverage"))
         yield from _coverage(rows_covered, say)
     yield ""
+
+
+def _unobserved(report: RunReport, say: Say) -> Iterator[str]:
+    """The expectations that a real server cannot show."""
+    places = [place for scenario in report.scenarios for place in scenario.unobserved]
+    if places:
+        yield from _heading(say("unobserved"))
+        yield from (f"- {_code(place)}" for place in places[:_MOST])
+        if len(places) > _MOST:
+            yield f"- … +{len(places) - _MOST}"
 
 
 def _found(report: RunReport, say: Say) -> Iterator[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Annotated, Any, Literal, TypedDict, get_type_hints
@@ -21,13 +21,14 @@ from mfp_sim.events import ExchangeRequest
 from mfp_sim.scenario.always.rules import ALWAYS
 from mfp_sim.scenario.ca_steps import CA_LOOKS
 from mfp_sim.scenario.machine_looks import LOOKS, LOOKS_FOR_TEXTS
-from mfp_sim.scenario.operators import comparable
+from mfp_sim.scenario.operators import Operator, comparable
 from mfp_sim.scenario.premises import Failure
 from mfp_sim.scenario.shapes import SOMETHING, Count, Mismatch, SomeText, Texts, Time, moment, shown_like
 from mfp_sim.scenario.world import World
 from mfp_sim.shared.documents import Node, Problems
 from mfp_sim.shared.documents.kinds import WRONG, Definitions, Either, Kind, Leaf, LocalTime, Schema, Text, Word, Words
 from mfp_sim.shared.documents.records import Doc, Length, ListOf, MapOf, Record, described, document, kind_of
+from mfp_sim.shared.redaction import Redactor
 from mfp_sim.shared.scep.certificate import name_pairs
 
 __all__ = [
@@ -70,11 +71,30 @@ def check(expectation: Expectation, world: World, step: int) -> Iterator[Failure
         if kind.needs_mock and world.ca is None:
             world.unobserved.append(f"{expected.place}: {expected.name}")
             continue
+        unseen = 0
         for path, wanted, got in kind.compare(expected.value, world):
             if world.ca is None and _only_simulated(path, wanted, world):
                 world.unobserved.append(f"{expected.place}: {path}")
+                unseen += 1
                 continue
-            yield Failure(step, expected.place, path, wanted, got)
+            yield _masked(Failure(step, expected.place, path, wanted, got), world.recorder.redactor)
+        world.observed += unseen < _parts(expected.value)
+
+
+def _masked(failure: Failure, redactor: Redactor) -> Failure:
+    """Without secrets. Two different ones would look the same, so that is said."""
+    wanted, got = redactor.text(failure.expected), redactor.text(failure.got)
+    if wanted == got != failure.got:
+        got += " (different, but a secret is masked)"
+    return replace(failure, expected=wanted, got=got)
+
+
+def _parts(value: object) -> int:
+    """How many values an expectation compares; an empty list is one."""
+    if is_dataclass(value) and not isinstance(value, Operator):
+        value = vars(value)
+    inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
+    return sum(map(_parts, inner)) or 1
 
 
 def _only_simulated(path: str, wanted: str, world: World) -> bool:

@@ -5,16 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Annotated, Any, Literal, TypedDict
 
 from mfp_sim.device.invariants import broken
 from mfp_sim.device.printer import Printer
 from mfp_sim.device.printer_profile import ALL_USES
 from mfp_sim.device.settings import AutoRequestSettings
-from mfp_sim.events import ExchangeRequest, content
+from mfp_sim.events import content
 from mfp_sim.scenario.menu_look import compare_menu
-from mfp_sim.scenario.operators import Operator
 from mfp_sim.scenario.shapes import SOMETHING, Count, Mismatch, SomeText, Texts, Time, shown_like
 from mfp_sim.scenario.world import World
 from mfp_sim.shared.documents import Node, Problems, did_you_mean
@@ -91,18 +89,8 @@ class WireLook(TypedDict, total=False):
 
 
 def _wire(wanted: WireLook, world: World) -> Iterator[Mismatch]:
-    sent = [event for _, event in world.happened(ExchangeRequest)]
-    yield from _differences("wire", _as_recorded(world, "", wanted), content(sent[-1]) if sent else {})
-
-
-def _as_recorded(world: World, within: str, wanted: Mapping[str, object]) -> Mapping[str, object]:
-    """Expectations about a request, as the trace shows it: secrets in free text are masked on both sides."""
-    shown = world.recorder.as_recorded
-    found: dict[str, object] = {}
-    for name, value in wanted.items():
-        masked = partial(shown, ExchangeRequest, f"{within}{name}")
-        found[name] = value.over(masked) if isinstance(value, Operator) else masked(value)
-    return found
+    sent = world.last_request
+    yield from _differences("wire", wanted, {} if sent is None else content(sent))
 
 
 @document("", SOMETHING)
@@ -117,8 +105,8 @@ class CsrLook(TypedDict, total=False):
 
 
 def _csr(wanted: CsrLook, world: World) -> Iterator[Mismatch]:
-    made = [event.csr for _, event in world.happened(ExchangeRequest) if event.csr is not None]
-    yield from _differences("csr", _as_recorded(world, "csr.", wanted), vars(made[-1]) if made else {})
+    made = world.last_csr
+    yield from _differences("csr", wanted, {} if made is None else vars(made))
 
 
 def _sound(wanted: bool, world: World) -> Iterator[Mismatch]:

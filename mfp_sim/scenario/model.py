@@ -45,8 +45,8 @@ class Grounds:
 
 @dataclass(frozen=True)
 class ScenarioResult:
-    """The result of a run. ``skipped`` is the reason why nothing was run; ``attachments`` are the messages, if kept;
-    ``redactor`` knows the secrets of the run."""
+    """The result of a run. ``skipped`` is the reason why nothing was run or judged; ``attachments`` are the messages,
+    if kept; ``redactor`` knows the secrets of the run."""
 
     scenario: Scenario
     seed: int

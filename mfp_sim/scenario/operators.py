@@ -82,10 +82,6 @@ class Operator:
 
     __repr__ = __str__
 
-    def over(self, change: Callable[[Any], Any]) -> Operator:
-        """The same operator with other operands."""
-        return replace(self, operands=tuple(change(operand) for operand in self.operands))
-
 
 class _OrOperator(OneWay):
     """The values that `inner` accepts, or a map with one operator."""

@@ -120,6 +120,7 @@ def run(
         nothing,
         basis=basis_of(scenario, changing(scenario)) if as_measured else nothing.basis,
         failures=tuple(world.failures),
+        skipped=None if in_process or world.observed or world.failures else _UNSEEN,
         steps=tuple(records),
         events=world.recorder.events,
         virtual_seconds=(ended - start).total_seconds(),
@@ -142,6 +143,9 @@ def _all_steps(scenario: Scenario, world: World, records: list[StepRecord], list
         if not goes_on:
             return
     world.failures.extend(broken_premises(world.premises))
+
+
+_UNSEEN = "none of its expectations can be observed on a real server"
 
 
 def _not_for_a_real_server(scenario: Scenario, now: datetime) -> str | None:
@@ -207,6 +211,7 @@ def _act(world: World, step: Step, number: int) -> str | None:
         _judge_refusal(world, step, number, refusal)
         return refusal.reason
     if step.refused is not None:
+        world.observed += 1
         world.failures.append(Failure(number, step.place, "refused", step.refused, "it was not refused"))
     if isinstance(step.act, Expectation):
         world.failures.extend(check(step.act, world, number))
@@ -238,6 +243,7 @@ def _error(step: int, place: str, path: str, error: Exception) -> Failure:
 
 def _judge_refusal(world: World, step: Step, number: int, refusal: Refused) -> None:
     world.recorder.record(StepRefused(reason=refusal.reason, text=refusal.message))
+    world.observed += 1
     if step.refused is None:
         got = f"refused: {refusal.reason} ({refusal.message})"
         world.failures.append(Failure(number, step.place, step.kind, "the step is carried out", got))

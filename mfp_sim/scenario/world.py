@@ -14,7 +14,7 @@ from mfp_sim.device.power import PowerPoints
 from mfp_sim.device.printer import Listeners, Outside, Printer
 from mfp_sim.device.printer_profile import Profile, find_profile, with_reading
 from mfp_sim.device.storage import DirectoryStorage, MemoryStorage, Storage
-from mfp_sim.events import Event, MockRequest
+from mfp_sim.events import Event, ExchangeRequest, MockRequest, ShownCsr
 from mfp_sim.run_trace import Recorder
 from mfp_sim.scenario.always.rules import ALWAYS
 from mfp_sim.scenario.always.watching import Watch
@@ -83,6 +83,25 @@ class FallibleKeys:
             raise KeyGenerationFailed(f"no {what} could be made")
 
 
+class TrueRequests(Recorder):
+    """A recorder that also keeps the last request of each printer, and its last CSR, as they were. The trace has them
+    with secrets masked, so that two secrets look the same there; a comparison needs the true values, and shows none."""
+
+    def __init__(self, clock: Clock, redactor: Redactor) -> None:
+        super().__init__(clock, redactor)
+        self.last_request: dict[str, ExchangeRequest] = {}
+        self.last_csr: dict[str, ShownCsr] = {}
+        """By serial number; that of the first printer is empty, as in the trace."""
+
+    def record(self, event: Event) -> None:
+        super().record(event)
+        if isinstance(event, ExchangeRequest):
+            serial = str(self._mark.get("printer", ""))
+            self.last_request[serial] = event
+            if event.csr is not None:
+                self.last_csr[serial] = event.csr
+
+
 @dataclass
 class World:
     """The objects that steps change and expectations inspect."""
@@ -90,7 +109,7 @@ class World:
     setting: Setting
     clock: Clock
     scheduler: Scheduler
-    recorder: Recorder
+    recorder: TrueRequests
     printer: Printer
     """The current printer of steps and expectations."""
     network: Network
@@ -98,7 +117,10 @@ class World:
     end: datetime
     challenge: str | None = field(repr=False, default=None)
     failures: list[Failure] = field(default_factory=list)
+    observed: int = 0
+    """How many expectations were compared with something, refusals included."""
     unobserved: list[str] = field(default_factory=list)
+    """The places of expectations that a real server cannot show."""
     premises: list[Premise] = field(default_factory=list)
     refusal: Refused | None = None
     bundles: dict[str, bytes] = field(default_factory=dict)
@@ -128,6 +150,21 @@ class World:
         first, serial = next(iter(self.printers)), self.printer.serial
         found = ((event.time, event.of(kind)) for event in self.recorder.events if (event.printer or first) == serial)
         return [(time, event) for time, event in found if event is not None]
+
+    @property
+    def last_request(self) -> ExchangeRequest | None:
+        """What the current printer sent last, with its secrets."""
+        return self.recorder.last_request.get(self._mark)
+
+    @property
+    def last_csr(self) -> ShownCsr | None:
+        """The last CSR of the current printer, with its secrets."""
+        return self.recorder.last_csr.get(self._mark)
+
+    @property
+    def _mark(self) -> str:
+        """How events name the current printer."""
+        return "" if self.printer.serial == next(iter(self.printers)) else self.printer.serial
 
     @property
     def zone(self) -> ZoneInfo:
@@ -199,7 +236,7 @@ def build(
     # The pool and repeatable random values are only for the in-process mock.
     entropy = Entropy(seed if url is None else None, messages=keep_messages)
     scheduler = Scheduler(clock, max_events=setting.events)
-    recorder = Recorder(clock, redactor_of(setting, challenge, reach))
+    recorder = TrueRequests(clock, redactor_of(setting, challenge, reach))
     network = Network()
     service: ScepService | None = None
     if url is None:

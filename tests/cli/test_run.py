@@ -286,6 +286,47 @@ def test_what_only_the_simulation_can_know_fails_nobody_else(mfp_sim, scenario, 
     assert "keys[0].name" in done.out
 
 
+@pytest.mark.parametrize(
+    ("wanted", "told"),
+    [
+        ("{ledger: {minted: 99}, orphans: []}", ["ledger", "orphans"]),
+        ("{status: {time: 2026-03-02 08:00}}", ["status.time"]),
+        ("{keys: [{certificate: {signed_by_ca: false}}]}", ["keys[0].certificate.signed_by_ca"]),
+    ],
+)
+def test_a_scenario_of_which_nothing_can_be_observed_does_not_pass(
+    mfp_sim, scenario, mock_url: str, tmp_path: Path, wanted: str, told: list[str]
+) -> None:
+    """Expectations about the mock's books, the mock's own signature, or a time that has passed, and no others."""
+    scenario.write_text(scenario.read_text().replace("{status: {state: successful}}", wanted))
+    out = tmp_path / "out"
+    done = mfp_sim("run", scenario, "--ca", mock_url, "--report", out)
+    assert done.code == 5, done.out
+    assert "skip  enrols  (none of its expectations can be observed on a real server)" in done.out
+    (found,) = json.loads((out / "report.json").read_text("utf-8"))["scenarios"]
+    assert [text.rpartition(": ")[2] for text in found["unobserved"]] == told
+    (suite,) = ET.parse(out / "junit.xml").getroot()
+    assert (suite.get("skipped"), suite.get("failures")) == (suite.get("tests"), "0")
+
+
+def test_a_refusal_is_an_expectation_that_can_be_observed(mfp_sim, scenario, mock_url: str) -> None:
+    steps = "  - request: {name: '', common_name: 192.0.2.10}\n    refused: bad-key-name\n  - expect: {ledger: {minted: 0}}\n"
+    scenario.write_text(scenario.read_text().partition("  - request")[0] + steps)
+    done = mfp_sim("run", scenario, "--ca", mock_url)
+    assert (done.code, "pass  enrols" in done.out) == (0, True), done.out
+
+
+def test_every_report_names_what_could_not_be_observed(mfp_sim, scenario, mock_url: str, tmp_path: Path) -> None:
+    wanted = "{status: {state: successful}, ledger: {minted: 99}}"
+    scenario.write_text(scenario.read_text().replace("{status: {state: successful}}", wanted))
+    out = tmp_path / "out"
+    done = mfp_sim("run", scenario, "--ca", mock_url, "--report", out, "--quiet")
+    assert done.code == 0
+    assert "1 expectation could not be observed on the real server" in done.out
+    for name in ("report.html", "summary.md", "junit.xml", "report.json"):
+        assert f"{scenario}:10:51: ledger" in (out / name).read_text("utf-8"), name
+
+
 def test_time_stands_still_in_process_only(mfp_sim, scenario, mock_url: str, monkeypatch) -> None:
     """A real server's time-outs are real: neither ``--ca`` nor a URL in the file may find a frozen clock."""
     entered: list[str] = []

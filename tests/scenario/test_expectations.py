@@ -10,11 +10,13 @@ import pytest
 
 from mfp_sim.scenario.expectations import EXPECTATIONS
 from mfp_sim.scenario.loader import read_text
+from mfp_sim.scenario.premises import Failure
 from mfp_sim.scenario.runner import run
 from mfp_sim.scenario.shapes import SOMETHING
 from mfp_sim.shared.documents.kinds import Either, Kind
 from mfp_sim.shared.documents.records import Forms, ListOf, MapOf, Record, kind_of
 from mfp_sim.shared.errors import DocumentError
+from mfp_sim.shared.redaction import MASK
 
 HEAD = """\
 format: 1
@@ -270,7 +272,7 @@ EVERY_FIELD = {
     ["CACert", "PKCSReq", "sha256", "aes", "POST", "s", "present", "Printable", "192", "ca.example", "scep"],
 )
 def test_a_challenge_that_is_spelled_like_what_is_looked_at_changes_no_verdict(challenge: str) -> None:
-    """Fields of the product's own words are not masked; in free text the secret is masked on both sides."""
+    """The true values are compared; what is masked is only what is shown."""
 
     def failures(field: str, value: str) -> list[tuple[str, bool]]:
         text = f"{HEAD}{STEPS}".replace("s3cret", f'"{challenge}"') + f"  - expect: {{{field}: {value}}}\n"
@@ -284,6 +286,54 @@ def test_a_challenge_that_is_spelled_like_what_is_looked_at_changes_no_verdict(c
     for field, wrong in {"wire.host": "cb.example", "wire.path": "/other", "csr.subject": "CN=192.0.2.11"}.items():
         expectation, name = field.split(".")
         assert failures(expectation, f"{{{name}: {wrong}}}") == [(field, False)]
+
+
+TWO_SECRETS = HEAD.replace("static: s3cret", "per_subject: {CN=first: first, CN=second: second}").replace(
+    "http://ca.example/scep", "http://first.example/first"
+)
+
+
+@pytest.mark.parametrize(
+    ("field", "right", "wrong", "shown"),
+    [
+        ("csr.subject", "CN=first", "CN=second", "CN="),
+        ("csr.subject", "{matches: CN=f.*}", "{matches: CN=s.*nd}", None),
+        ("csr.subject", "{one_of: [CN=x, CN=first]}", "{one_of: [CN=x, CN=second]}", None),
+        ("csr.subject", "CN=first", f'"CN={MASK}"', "CN="),
+        ("wire.path", "/first", "/second", "/"),
+        ("wire.host", "first.example", "second.example", ""),
+    ],
+)
+def test_two_secrets_are_not_equal_because_both_are_masked(
+    field: str, right: str, wrong: str, shown: str | None
+) -> None:
+    def failures(value: str) -> tuple[Failure, ...]:
+        name, part = field.split(".")
+        (read,) = read_text(
+            TWO_SECRETS.replace("printer:\n", "printer:\n  dns: true\n")
+            + "  - request: {name: hq1, common_name: first, challenge: first}\n"
+            + f"  - expect: {{{name}: {{{part}: {value}}}}}\n",
+            "looked.scenario.yaml",
+        )
+        return run(read).failures
+
+    assert failures(right) == ()
+    (failure,) = failures(wrong)
+    assert (failure.path, failure.error) == (field, False)
+    told = failure.expected + failure.got
+    assert "first" not in told.replace("one of", "")
+    assert "second" not in told
+    if shown is not None:
+        assert failure.got.startswith(f"{shown}{MASK}")
+        assert failure.got.endswith(" (different, but a secret is masked)")
+
+
+def test_no_failure_shows_a_secret_that_is_looked_for() -> None:
+    text = f"{HEAD}{STEPS}  - expect: {{storage_lacks: [s3cret]}}\n  - expect: {{audit: [s3cret]}}\n"
+    (read,) = read_text(text)
+    told = [f"{failure.path} {failure.expected} {failure.got}" for failure in run(read).failures]
+    assert [line.partition(" ")[0] for line in told] == ["storage_lacks[0]", "audit[0]"]
+    assert not [line for line in told if "s3cret" in line]
 
 
 def test_a_subject_that_has_the_challenge_in_it_is_held_all_the_same() -> None:
