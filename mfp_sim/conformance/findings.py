@@ -185,7 +185,7 @@ def _missing(
     """Why the run allows no overall verdict."""
     found = []
     if not controlled:
-        found.append("the first or last right request was not granted, so refusals prove nothing")
+        found.append("refusals prove nothing: no right request was granted at the beginning, or none at the end")
     if stopped is not None:
         found.append(stopped)
     run = {r.check.id for r in results if r.verdict is not CheckVerdict.NOT_RUN}

@@ -270,7 +270,7 @@ def test_a_budget_that_leaves_nothing_for_the_last_control_leaves_no_grade() -> 
         asked, unasked = (
             report_of(replace(run, last=replace(run.last, asked=asked)), session) for asked in (True, False)
         )
-    words = "the first or last right request was not granted, so refusals prove nothing"
+    words = "refusals prove nothing: no right request was granted at the beginning, or none at the end"
     assert [report.grade is not None and words in report.grade.because for report in (asked, unasked)] == [False, True]
 
 
