@@ -9,10 +9,11 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NoReturn
 
 from mfp_sim.cli.options import build_parser
-from mfp_sim.shared.errors import MfpSimError
+from mfp_sim.shared.errors import MfpSimError, UsageError
 from mfp_sim.shared.output import standard_output
 from mfp_sim.shared.visible import visible
 
@@ -29,25 +30,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     reported, and the exit code is 4 if the output was the purpose of the command.
     """
     _say_everything()
+    words = sys.argv[1:] if arguments is None else arguments
     with standard_output() as output:
         parser = build_parser()
-        if not (sys.argv[1:] if arguments is None else arguments):
+        if not words:
             parser.print_help(sys.stderr)
             return 2
-        options, rest = parser.parse_known_args(arguments)
+        options, rest = parser.parse_known_args(words)
         _take(options, rest)
-        code = _carried_out(options, ours=arguments is None)
+        code = _carried_out(options, words, ours=arguments is None)
         output.flush()
         if output.lost is None:
             return code
         print(f"mfp-sim: cannot write all of standard output: {output.lost}", file=sys.stderr)
-        verdict = options.entry.name in _VERDICTS and not getattr(options, "json", False)
-        return code or (0 if verdict else MfpSimError.exit_code)
+        return code or (0 if _is_verdict(options) else MfpSimError.exit_code)
 
 
-def _carried_out(options: argparse.Namespace, *, ours: bool) -> int:
+def _is_verdict(options: argparse.Namespace) -> bool:
+    """Whether the exit code is the result of the command; otherwise its output is, such as a list."""
+    return options.entry.name in _VERDICTS and not any(getattr(options, name, False) for name in ("json", "list"))
+
+
+def _carried_out(options: argparse.Namespace, words: Sequence[str], *, ours: bool) -> int:
     """Run the verb; errors become messages and an exit code. `ours`: the process does nothing else."""
     try:
+        _check_surroundings(words)
         verb = getattr(importlib.import_module(f"mfp_sim.cli.{options.entry.module}"), options.entry.function)
         if ours:
             gc.freeze()  # objects of modules live to the end: not scanned for garbage
@@ -65,6 +72,25 @@ def _carried_out(options: argparse.Namespace, *, ours: bool) -> int:
         print("mfp-sim: please report this; MFP_SIM_DEBUG=1 shows the traceback", file=sys.stderr)
         return 4
     return code
+
+
+def _check_surroundings(words: Sequence[str]) -> None:
+    """Refuse what no verb can work with.
+
+    Raises:
+        UsageError: a word that is not text, or a working directory that has been deleted.
+    """
+    for word in words:
+        try:
+            word.encode()
+        except UnicodeEncodeError:
+            shown = os.fsencode(word).decode("utf-8", "backslashreplace")
+            raise UsageError(f"the argument '{shown}' is not UTF-8") from None
+    try:
+        Path.cwd()
+    except OSError as error:
+        text = f"cannot use the working directory: {error.strerror}"
+        raise UsageError(text, remedy="change to a directory that exists") from None
 
 
 def _take(options: argparse.Namespace, rest: Sequence[str]) -> None:

@@ -161,7 +161,10 @@ def _explain(parser: argparse.ArgumentParser) -> None:
 
 
 def _check(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("selection", nargs="*", metavar="PATH", help=_SELECTION)
+    parser.add_argument(
+        "selection", nargs="*", metavar="PATH",
+        help="scenario files, fleet plans, or directories (default: all scenarios of the package)",
+    )  # fmt: skip
     parser.set_defaults(tag=[])
     parser.add_argument("-q", "--quiet", action="store_true", help="do not say what to do next")
     _json(parser, "print the mistakes as JSON")

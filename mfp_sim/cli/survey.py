@@ -29,7 +29,7 @@ from mfp_sim.scenario.power import PowerInstant, PowerPoint, cut_at, power_insta
 from mfp_sim.scenario.power import power_points as points_of
 from mfp_sim.scenario.reporting import report_of
 from mfp_sim.scenario.runner import run
-from mfp_sim.shared.documents import duration
+from mfp_sim.shared.documents import did_you_mean, duration
 from mfp_sim.shared.errors import UsageError
 from mfp_sim.shared.visible import visible
 
@@ -45,6 +45,9 @@ def coverage(options: argparse.Namespace) -> int:
     if not scenarios:
         print(f"mfp-sim: {visible(nothing_selected(options.selection))}", file=sys.stderr)
         return 5
+    if options.missing is not None and not entries_of(options.missing):
+        hint = did_you_mean(options.missing, sorted({entry.id.partition("-")[0] for entry in entries_of()}))
+        raise UsageError(f"no id begins with {options.missing!r}", remedy=hint or "MFP, SCEP-3.2 or F, for example")
     if options.source is not None:
         return _by_entry(options, scenarios)
     by_id = _by_requirement(scenarios)
@@ -56,9 +59,11 @@ def coverage(options: argparse.Namespace) -> int:
         ]
         print(json.dumps(rows, ensure_ascii=False))
     elif options.missing is not None:
-        for entry in entries_of(options.missing):
-            if entry.id not in by_id:
-                print(f"{entry.id:18} {entry.title}")
+        missing = [entry for entry in entries_of(options.missing) if entry.id not in by_id]
+        for entry in missing:
+            print(f"{entry.id:18} {entry.title}")
+        if not missing:
+            print(f"mfp-sim: scenarios cover every id that begins with {visible(options.missing)}", file=sys.stderr)
     else:
         _print_summary(by_id)
     return 0

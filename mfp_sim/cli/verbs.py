@@ -23,7 +23,7 @@ class Verb:
 VERBS = (
     Verb("run", "run scenarios", "run", "run", """\
   mfp-sim run                                   # every scenario of the package
-  mfp-sim run scenarios/polling 'detail-*'      # a directory, and names by glob
+  mfp-sim run scenarios/polling 'fail-info*'    # a directory, and names by glob
   mfp-sim run my.scenario.yaml --report out     # HTML, Markdown, JUnit, JSON, traces
   mfp-sim run --tag smoke --jobs 4 -x           # in four processes, stop at the first failure
   mfp-sim run my.scenario.yaml --watch          # again after each change of the file

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import fnmatch
+import os
 import re
 from collections.abc import Iterable, Sequence
 from functools import cache
+from os.path import realpath
 from pathlib import Path
 
+from mfp_sim.scenario.composing import changed
 from mfp_sim.scenario.loader import load_file
 from mfp_sim.scenario.model import Scenario
-from mfp_sim.shared.documents import did_you_mean
+from mfp_sim.shared.documents import Node, did_you_mean
 from mfp_sim.shared.errors import DocumentError, Problem, UsageError
 
-__all__ = ["PLAN_SUFFIX", "SUFFIX", "bundled_directory", "files_of", "load_all", "nothing_selected", "select"]
+__all__ = [
+    "PLAN_SUFFIX",
+    "SUFFIX",
+    "bundled_directory",
+    "files_of",
+    "idle_words",
+    "load_all",
+    "nothing_selected",
+    "select",
+]
 
 SUFFIX = ".scenario.yaml"
 PLAN_SUFFIX = ".fleet.yaml"
@@ -36,7 +48,7 @@ def files_of(path: Path) -> list[Path]:
         UsageError: there is no such file or directory.
     """
     if path.is_dir():
-        return sorted(path.rglob(f"*{SUFFIX}"))
+        return sorted(file for file in path.rglob(f"*{SUFFIX}") if not file.is_dir())
     if not path.is_file():
         if path.exists():
             raise UsageError(f"{path} is neither a file nor a directory", remedy="save it as a file first")
@@ -57,7 +69,7 @@ def load_all(
     """The scenarios of all files.
 
     Args:
-        files: the files to read; a name used in two files is a mistake in the second.
+        files: the files to read, each once; a name used in two files is a mistake in the second.
         mistakes: collects the mistakes of files, whose scenarios are left out; without it they are raised.
         changes: what `--set` changes in each file.
 
@@ -67,7 +79,10 @@ def load_all(
     found: list[Scenario] = []
     problems: list[Problem] = []
     names: dict[str, str] = {}
-    for file in dict.fromkeys(files):
+    once: dict[str, Path] = {}
+    for file in files:
+        once.setdefault(realpath(file), file)
+    for file in once.values():
         try:
             scenarios = load_file(file, changes)
         except UsageError:
@@ -78,14 +93,29 @@ def load_all(
         except Exception as error:  # noqa: BLE001 - an unexpected error in one file must not stop the others
             problems.append(Problem(str(file), 1, 1, f"internal error: {type(error).__name__}: {error}"))
             continue
-        twice = [scenario.name for scenario in scenarios if scenario.name in names]
-        problems += [Problem(str(file), 1, 1, f"the name {name!r} is used in {names[name]} too") for name in twice]
+        twice = [scenario for scenario in scenarios if scenario.name in names]
+        problems += [_used_twice(scenario, names[scenario.name]) for scenario in twice]
         names |= {scenario.name: str(file) for scenario in scenarios if scenario.name not in names}
         found += [] if twice else scenarios
-    if problems and mistakes is None:
-        raise DocumentError(problems)
-    (mistakes if mistakes is not None else []).extend(problems)
+    _report(problems, mistakes)
     return found
+
+
+def _used_twice(scenario: Scenario, other: str) -> Problem:
+    return Problem(scenario.file, 1, 1, f"the name {scenario.name!r} is used in {other} too")
+
+
+def _report(problems: Iterable[Problem], mistakes: list[Problem] | None) -> None:
+    """Collect the mistakes, each once, or raise them.
+
+    Raises:
+        DocumentError: there are mistakes, and nothing collects them.
+    """
+    found = list(dict.fromkeys(problems))
+    if mistakes is not None:
+        mistakes.extend(problem for problem in found if problem not in mistakes)
+    elif found:
+        raise DocumentError(found)
 
 
 @cache
@@ -95,7 +125,7 @@ def _bundled(changes: tuple[str, ...] = ()) -> tuple[Scenario, ...]:
 
 def _named(word: str) -> list[Path]:
     """The bundled files with a line `name: NAME`, in exactly this spelling."""
-    line = re.compile(rb"^name: *%s *$" % re.escape(word.partition("[")[0]).encode(), re.MULTILINE)
+    line = re.compile(rb"^name: *%s *$" % re.escape(os.fsencode(word.partition("[")[0])), re.MULTILINE)
     return [file for file in files_of(bundled_directory()) if line.search(file.read_bytes())]
 
 
@@ -107,13 +137,15 @@ def select(
 ) -> list[Scenario]:
     """The scenarios that ``words`` mean: paths first, then names and globs of bundled scenarios; ``tags``: any of them.
 
-    ``FILE::NAME`` is one scenario of a file. The word ``scenarios`` means the bundled ones where there is no such
+    ``FILE::NAME`` is one scenario of a file. A scenario that several words mean is there once, and a name that two
+    files use is a mistake in the second. The word ``scenarios`` means the bundled ones where there is no such
     directory. `mistakes` and `changes` are as for `load_all`.
 
     Raises:
         UsageError: a word is not a path, name, or glob, or it is a fleet plan.
         DocumentError: mistakes in the files.
     """
+    changed(Node("map", (), "--set", 1, 1), changes)  # a mistake in the changes is not one of each file
     paths: list[Path] = []
     named: list[Scenario] = []
     for word in words or ("scenarios",):
@@ -129,8 +161,28 @@ def select(
             named.extend(_bundled(changes))
         else:
             named.extend(_by_name(word, changes))
-    found = {(scenario.file, scenario.name): scenario for scenario in (*load_all(paths, mistakes, changes), *named)}
+    found: dict[str, Scenario] = {}
+    problems: list[Problem] = []
+    for scenario in (*load_all(paths, mistakes, changes), *named):
+        first = found.setdefault(scenario.name, scenario)
+        if realpath(first.file) != realpath(scenario.file):
+            problems.append(_used_twice(scenario, first.file))
+    _report(problems, mistakes)
     return [scenario for scenario in found.values() if not tags or set(tags) & set(scenario.tags)]
+
+
+def idle_words(words: Sequence[str], scenarios: Iterable[Scenario]) -> list[str]:
+    """The directories and globs among ``words`` that none of ``scenarios``, the selected ones, come from."""
+    names = [scenario.name for scenario in scenarios]
+
+    def idle(word: str) -> bool:
+        if Path(word).exists():
+            return Path(word).is_dir() and not files_of(Path(word))
+        return any(mark in word for mark in "*?[") and not any(
+            word in (name, name.partition("[")[0]) or fnmatch.fnmatchcase(name, word) for name in names
+        )
+
+    return [word for word in dict.fromkeys(words) if "::" not in word and idle(word)]
 
 
 def nothing_selected(words: Sequence[str]) -> str:
@@ -141,10 +193,11 @@ def nothing_selected(words: Sequence[str]) -> str:
 
 
 def _instance(file: Path, name: str, mistakes: list[Problem] | None, changes: tuple[str, ...]) -> list[Scenario]:
-    before = len(mistakes or ())
-    scenarios = load_all(files_of(file), mistakes, changes)
+    wrong: list[Problem] = []
+    scenarios = load_all(files_of(file), wrong, changes)
+    _report(wrong, mistakes)
     found = [scenario for scenario in scenarios if scenario.name == name]
-    if not found and len(mistakes or ()) == before:
+    if not found and not wrong:
         hint = did_you_mean(name, [scenario.name for scenario in scenarios])
         raise UsageError(f"{file} has no scenario {name!r}", remedy=hint)
     return found

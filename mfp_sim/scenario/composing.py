@@ -60,6 +60,9 @@ def _part(named: Node, kind: str, problems: Problems, within: tuple[Path, ...]) 
         problems.add(named, f"include takes a relative path that ends in {_PART}, not {text!r}")
         return None
     path = Path(named.file).parent / text
+    if path.exists() and not path.is_file():
+        problems.add(named, f"{text} is not a regular file")
+        return None
     if path in within or len(within) == _DEEPEST:
         problems.add(named, f"{text} includes itself, or too many others one within the other")
         return None
@@ -90,8 +93,8 @@ def changed(root: Node, changes: Sequence[str]) -> Node:
         if not sign or not all(keys):
             raise UsageError(f"--set takes KEY=VALUE, not {change!r}", remedy="for instance --set printer.timezone=UTC")
         file = f"--set {path}"
-        ((name, value),) = load_text(f"{keys[-1]}: {text}", file).pairs
-        root = _with(root, keys, (name, value), file)
+        value = load_text(text, file) if text.strip() else Node("scalar", None, file, 1, 1)
+        root = _with(root, keys, (Node("scalar", keys[-1], file, 1, 1), value), file)
     return root
 
 

@@ -29,7 +29,7 @@ _NOT_SECRET = frozenset({"user", "subject", "lifetime", "cache", "no_permission"
 def excerpt(place: str, redactor: Redactor) -> tuple[SourceLine, ...]:
     """The step, or the rule of the script, around `file:line:column`, with that line marked; empty if there is none."""
     file, line = _position(place)
-    if line is None:
+    if line is None or not Path(file).is_file():
         return ()
     try:
         text = Path(file).read_text("utf-8-sig")

@@ -37,7 +37,7 @@ from mfp_sim.shared.documents.records import (
     record_of,
     schema_of,
 )
-from mfp_sim.shared.errors import DocumentError, Refused
+from mfp_sim.shared.errors import DocumentError, Problem, Refused, UsageError
 from mock_scep_server.setup import CaSection, CaSetup
 
 __all__ = [
@@ -55,10 +55,32 @@ def load_file(path: Path, changes: Sequence[str] = ()) -> list[Scenario]:
     """All scenarios of a file, with the changes of ``--set`` made in it.
 
     Raises:
-        UsageError: the file cannot be read, or a change cannot be made in it.
+        UsageError: a change cannot be made in it.
+        DocumentError: all its mistakes; that it cannot be read is one.
+    """
+    return _scenarios(_read(path), str(path), changes)
+
+
+def _read(path: Path) -> Node:
+    """The document in a file, which only a regular file holds: a FIFO would never end.
+
+    Raises:
         DocumentError: all its mistakes.
     """
-    return _scenarios(load(path), str(path), changes)
+    name = str(path).encode("utf-8", "backslashreplace").decode()
+    wrong = None
+    try:
+        if name != str(path):
+            wrong = "the name of the file is not UTF-8"
+        elif path.is_file():
+            return load(path)
+        else:
+            wrong = "it is a link to a file that does not exist" if not path.exists() else "it is not a regular file"
+    except OSError as error:
+        wrong = f"cannot read it: {error.strerror}"
+    except UsageError as error:
+        wrong = error.message
+    raise DocumentError([Problem(name, 1, 1, wrong)])
 
 
 def read_text(text: str, file: str = "<text>") -> list[Scenario]:

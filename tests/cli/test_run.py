@@ -138,6 +138,105 @@ def test_a_file_whose_name_is_wrong(
     )
 
 
+def test_a_file_that_is_spelt_twice_is_read_once(mfp_sim, scenario, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "link.scenario.yaml").symlink_to(scenario)
+    name = scenario.name
+    for words in ((name, f"./{name}"), (name, "."), (f"{name}::enrols", f"./{name}::enrols"), (f"./{name}", scenario)):
+        done = mfp_sim("run", *words)
+        assert (done.code, done.out.count("pass  enrols\n")) == (0, 1), done.out + done.err
+        assert "1 passed" in done.out
+    assert "1 scenario in" in mfp_sim("check", name, f"./{name}").out
+
+
+@pytest.mark.parametrize("word", ["{}", "{}::enrols"])
+def test_one_name_in_two_files_is_a_mistake_and_no_two_runs_of_one(
+    mfp_sim, scenario, tmp_path: Path, word: str
+) -> None:
+    other = tmp_path / "other.scenario.yaml"
+    other.write_text(scenario.read_text().replace("192.0.2.10", "192.0.2.11"))
+    done = mfp_sim("run", word.format(scenario), word.format(other))
+    assert done.code == 1
+    assert f"got       the name 'enrols' is used in {scenario} too" in done.out
+    assert "1 passed, 0 failed, 1 error" in done.out
+    assert "trace[" not in done.out
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [("link", "it is a link to a file that does not exist"), ("loop", "it is a link to a file that does not exist"),
+     ("pipe", "it is not a regular file"), ("name", "the name of the file is not UTF-8")],
+)  # fmt: skip
+def test_what_is_no_file_is_the_mistake_of_that_file_alone(
+    mfp_sim, scenario, tmp_path: Path, kind: str, told: str
+) -> None:
+    odd = tmp_path / "odd.scenario.yaml"
+    make = {
+        "link": lambda: odd.symlink_to("nowhere"),
+        "loop": lambda: odd.symlink_to(odd),
+        "pipe": lambda: os.mkfifo(odd),
+        "name": lambda: Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.scenario.yaml")).write_text("format: 1"),
+    }
+    make[kind]()
+    (tmp_path / "folder.scenario.yaml").mkdir()
+    done = mfp_sim("run", tmp_path, "--report", tmp_path / "out")
+    assert done.code == 1, done.err
+    assert "pass  enrols\n" in done.out
+    assert f"got       {told}" in done.out
+    assert "1 passed, 0 failed, 1 error" in done.out
+    done = mfp_sim("check", tmp_path)
+    assert (done.code, told in done.err) == (2, True)
+
+
+def test_a_part_that_would_never_end_is_not_read(mfp_sim, scenario, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "more.part.yaml")
+    scenario.write_text(scenario.read_text() + "include: more.part.yaml\n")
+    done = mfp_sim("check", scenario)
+    assert (done.code, f"{scenario}:11:10: more.part.yaml is not a regular file" in done.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["caf\udce9"], "mfp-sim: the argument 'caf\\xe9' is not UTF-8\n"),
+        (["FILE", "--set", "printer.timezone=\udce9"], "the argument 'printer.timezone=\\xe9' is not UTF-8"),
+        (["FILE", "--set", "seed=1\nfoo: 2"], "--set seed:2:4: not well-formed YAML: mapping values are not allowed"),
+        (["FILE", "--set", "seed: 1=2"], "--set seed: 1:1:1: unknown key 'seed: 1' in a scenario"),
+    ],
+)
+def test_odd_words_are_mistakes_of_usage(mfp_sim, scenario, words: list[str], told: str) -> None:
+    done = mfp_sim("run", *(word.replace("FILE", str(scenario)) for word in words))
+    assert done.code == 2
+    assert "internal error" not in done.err
+    assert told in done.err
+
+
+@pytest.mark.parametrize("verb", [("run",), ("check",), ("conform", "--list"), ("schema",)])
+def test_a_working_directory_that_is_gone_is_told(mfp_sim, tmp_path: Path, monkeypatch, verb: tuple[str, ...]) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    done = mfp_sim(*verb)
+    assert done.code == 2
+    assert "cannot use the working directory: No such file or directory (change to a directory that" in done.err
+
+
+def test_a_word_that_selects_nothing_beside_another_is_named(mfp_sim, scenario, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    done = mfp_sim("run", scenario, "no-such-*", tmp_path / "empty", "fail-info*", "-q")
+    assert done.code == 0
+    assert done.out.startswith(f"no-such-* selects nothing\n{tmp_path / 'empty'} selects nothing\n")
+    assert done.out.count("selects nothing") == 2
+
+
+def test_the_examples_of_the_help_select_something(mfp_sim) -> None:
+    line = next(line for line in mfp_sim("run", "--help").out.splitlines() if "names by glob" in line)
+    glob = re.search("'(.*)'", line)
+    assert glob is not None
+    assert mfp_sim("list", glob.group(1)).code == 0
+
+
 def test_scenarios_of_the_package_are_said_to_be_those(mfp_sim, scenario, tmp_path: Path, monkeypatch) -> None:
     note = "there is no directory 'scenarios' here: these are the scenarios of the package\n"
     monkeypatch.chdir(tmp_path)
@@ -588,6 +687,9 @@ def test_a_reader_that_goes_away_changes_neither_verdict_nor_reports(failing, sc
         (["check", "GOOD"], 0),
         (["check", "GOOD", "--json"], 4),
         (["list"], 4),
+        (["conform", "--list"], 4),
+        (["examine", "--list"], 4),
+        (["explore", "--list"], 4),
     ],
 )
 def test_a_full_disk_is_said_and_changes_no_verdict(words, code: int, failing, scenario) -> None:

@@ -28,6 +28,14 @@ def test_coverage_keeps_said_and_assumed_apart(mfp_sim) -> None:
     assert {row["basis"] for row in rows.values()} == {"said", "assumed", "field"}
 
 
+def test_a_prefix_of_which_nothing_is_missing_or_that_is_no_prefix_is_told(mfp_sim) -> None:
+    done = mfp_sim("coverage", "--missing", "MFP-POLL")
+    assert (done.code, done.out) == (0, "")
+    assert done.err == "mfp-sim: scenarios cover every id that begins with MFP-POLL\n"
+    done = mfp_sim("coverage", "--missing", "MPF")
+    assert (done.code, done.err) == (2, "mfp-sim: no id begins with 'MPF' (did you mean 'MFP'?)\n")
+
+
 def test_what_is_missing_is_what_one_scenario_does_not_cover(mfp_sim, scenario) -> None:
     done = mfp_sim("coverage", scenario, "--missing", "MFP-POLL")
     assert {line.split()[0] for line in done.out.splitlines()} >= {"MFP-POLL-01", "MFP-POLL-02"}

@@ -153,7 +153,7 @@ def test_a_changed_value_is_checked_like_one_in_the_file(file: Path) -> None:
     assert mistakes(file, "printer.settings.key_limits=3") == [
         "--set printer.settings.key_limits:1:1: unknown key 'key_limits' in settings"
     ]
-    assert mistakes(file, "clock=never")[0].startswith("--set clock:1:8: clock has to be a time with a zone")
+    assert mistakes(file, "clock=never")[0].startswith("--set clock:1:1: clock has to be a time with a zone")
 
 
 @pytest.mark.parametrize(("change", "message"), [
