@@ -16,7 +16,7 @@ from pathlib import Path
 
 from mfp_sim.cli.workers import in_processes, scenarios_of
 from mfp_sim.report.model import FailureReport, ScenarioReport
-from mfp_sim.scenario.excerpt import excerpt
+from mfp_sim.scenario.excerpt import excerpt, shown_change
 from mfp_sim.scenario.model import Scenario
 from mfp_sim.scenario.reporting import report_of
 from mfp_sim.scenario.runner import one_freeze
@@ -138,8 +138,9 @@ def unreadable(mistakes: Sequence[Problem]) -> Iterator[ScenarioReport]:
         failures = []
         for problem in problems:
             place = f"{file}:{problem.line}:{problem.column}"
-            told = f"{problem.message} ({problem.hint})" if problem.hint else problem.message
-            source = excerpt(place, Redactor())
+            redactor = Redactor()
+            source = excerpt(place, redactor)  # the redactor learns the secrets of the file
+            told = redactor.text(f"{problem.message} ({problem.hint})" if problem.hint else problem.message)
             failures.append(FailureReport(0, place, "file", "a scenario", told, source, error=True))
         yield _not_run(Path(file).name, file, f"mfp-sim check {shlex.quote(file)}", tuple(failures))
 
@@ -162,12 +163,12 @@ def _one(scenario: Scenario, conditions: Conditions) -> ScenarioReport:
         state_dir=conditions.state_dir / scenario.name if conditions.state_dir else None,
     )
     report = report_of(result, ca_url=conditions.ca_url)
-    return replace(report, command=shlex.join([*shlex.split(report.command), *machine(conditions)]))
+    return replace(report, command=shlex.join([*shlex.split(report.command), *machine(conditions, result.redactor)]))
 
 
-def machine(conditions: Conditions) -> list[str]:
-    """The options that say what is run, on which printer, and how the server is reached, without its secrets."""
-    model = [word for change in conditions.changes for word in ("--set", change)]
+def machine(conditions: Conditions, redactor: Redactor) -> list[str]:
+    """The options that say what is run, on which printer, and how the server is reached, without secrets."""
+    model = [word for change in conditions.changes for word in ("--set", shown_change(change, redactor))]
     model += [] if conditions.profile is None else ["--profile", conditions.profile]
     model += [] if conditions.state_dir is None else ["--state-dir", str(conditions.state_dir)]
     return [*model, *conditions.challenge_words, *conditions.reach.words]

@@ -25,6 +25,7 @@ from mfp_sim.scenario.model import Scenario
 from mfp_sim.scenario.reporting import explained
 from mfp_sim.shared.errors import DocumentError, MfpSimError, Problem, UsageError
 from mfp_sim.shared.reaching import asked_for, reach_of
+from mfp_sim.shared.redaction import Redactor
 from mfp_sim.shared.secret_options import secret_of, secret_words
 from mfp_sim.shared.simtime import Entropy, SystemClock
 from mfp_sim.shared.visible import visible
@@ -81,7 +82,7 @@ def _run(options: argparse.Namespace) -> int:
         ready(options.report)
     contact = None if conditions.ca_url is None else _target(scenarios, conditions, console)
     whole_run = _carried_out(scenarios, tuple(unreadable(mistakes)), conditions, options, console)
-    provenance = replace(whole_run.provenance, seed=options.seed, command=_command(options, conditions))
+    provenance = replace(whole_run.provenance, seed=options.seed, command=_command(options, conditions, scenarios))
     if contact is not None:
         provenance = replace(provenance, ca=contact.ca, options=contact.reached)
     _publish(replace(whole_run, provenance=provenance), options, console)
@@ -256,8 +257,9 @@ def _publish(report: RunReport, options: argparse.Namespace, console: Console) -
         print(json.dumps(as_json(report), ensure_ascii=False))
 
 
-def _command(options: argparse.Namespace, conditions: Conditions) -> str:
+def _command(options: argparse.Namespace, conditions: Conditions, scenarios: Sequence[Scenario]) -> str:
     """The command with the options that decide what ran, without a challenge password."""
+    secrets = {secret for scenario in scenarios for secret in (scenario.ca.challenge, *scenario.ca.policy.secrets)}
     words = ["mfp-sim", "run", *options.selection]
     for tag in options.tag:
         words += ["--tag", tag]
@@ -267,7 +269,7 @@ def _command(options: argparse.Namespace, conditions: Conditions) -> str:
         words += ["--seed", str(options.seed)]
     if options.ca is not None:
         words += ["--ca", options.ca]
-    return shlex.join([*words, *machine(conditions)])
+    return shlex.join([*words, *machine(conditions, Redactor([secret for secret in secrets if secret]))])
 
 
 def _tell_github(report: RunReport, options: argparse.Namespace, console: Console) -> None:

@@ -16,7 +16,7 @@ from mfp_sim.shared.documents import Node, load_text
 from mfp_sim.shared.errors import MfpSimError
 from mfp_sim.shared.redaction import MASK, Redactor
 
-__all__ = ["excerpt"]
+__all__ = ["excerpt", "shown_change"]
 
 _MOST = 40
 _SECRET_KEYS = frozenset({"challenge", "static", "password", "secret", "give_challenge", "per_subject"})
@@ -45,6 +45,17 @@ def excerpt(place: str, redactor: Redactor) -> tuple[SourceLine, ...]:
     while shown and not shown[-1][1]:
         shown.pop()
     return tuple(SourceLine(number, text, number == line) for number, text in shown)
+
+
+def shown_change(change: str, redactor: Redactor) -> str:
+    """A change of ``--set``, with ``...`` for a value that is a secret or contains one."""
+    path, sign, text = change.partition("=")
+    secret = False
+    for key in path.split("."):
+        secret = _is_secret(key, within=secret)
+    value = yaml.compose(text, Loader=yaml.SafeLoader)
+    hidden = value is not None and any(node.value not in _NO_SECRETS for node in _secrets(value, secret=secret))
+    return f"{path}{sign}..." if hidden else redactor.text(change)
 
 
 def _position(place: str) -> tuple[str, int | None]:
@@ -86,6 +97,11 @@ def _masked(text: str, redactor: Redactor) -> str:
     return text
 
 
+def _is_secret(key: object, *, within: bool) -> bool:
+    """Whether the value of a key is a secret; ``within``: so is the map that it stands in."""
+    return (within and key not in _NOT_SECRET) or key in _SECRET_KEYS
+
+
 def _secrets(node: yaml.Node, *, secret: bool) -> Iterator[yaml.ScalarNode]:
     """The scalars at places of secrets; `secret`: the node is at such a place."""
     if isinstance(node, yaml.SequenceNode):
@@ -93,8 +109,7 @@ def _secrets(node: yaml.Node, *, secret: bool) -> Iterator[yaml.ScalarNode]:
             yield from _secrets(entry, secret=secret)
     elif isinstance(node, yaml.MappingNode):
         for key, value in node.value:
-            inside = (secret and key.value not in _NOT_SECRET) or key.value in _SECRET_KEYS
-            yield from _secrets(value, secret=inside)
+            yield from _secrets(value, secret=_is_secret(key.value, within=secret))
     elif secret and isinstance(node, yaml.ScalarNode) and node.value:
         yield node
 

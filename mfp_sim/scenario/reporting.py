@@ -21,6 +21,7 @@ from mfp_sim.report.model import (
 from mfp_sim.scenario.excerpt import excerpt
 from mfp_sim.scenario.model import ScenarioResult
 from mfp_sim.scenario.premises import Failure
+from mfp_sim.shared.redaction import Redactor
 from mock_scep_server.faults import FAULTS
 from mock_scep_server.ledger import LedgerEntry
 
@@ -28,12 +29,12 @@ __all__ = ["explained", "report_of"]
 
 
 def report_of(result: ScenarioResult, *, ca_url: str | None = None) -> ScenarioReport:
-    """The result as a report; its ``command`` repeats this run."""
-    scenario = result.scenario
+    """The result as a report, without secrets; its ``command`` repeats this run."""
+    scenario, mask = result.scenario, result.redactor.text
     chosen = kept(result.attachments)
     return ScenarioReport(
         name=scenario.name,
-        why=scenario.why,
+        why=mask(scenario.why),
         file=scenario.file,
         seed=result.seed,
         covers=scenario.covers,
@@ -42,7 +43,7 @@ def report_of(result: ScenarioResult, *, ca_url: str | None = None) -> ScenarioR
         examined=result.basis.examined,
         tags=scenario.tags,
         steps=tuple(
-            StepReport(s.number, s.text, s.place, s.begun.isoformat(), s.ended.isoformat()) for s in result.steps
+            StepReport(s.number, mask(s.text), s.place, s.begun.isoformat(), s.ended.isoformat()) for s in result.steps
         ),
         failures=tuple(_failure(failure, result) for failure in result.failures),
         trace=tuple(event.to_json() for event in result.events),
@@ -55,7 +56,7 @@ def report_of(result: ScenarioResult, *, ca_url: str | None = None) -> ScenarioR
         timezone=scenario.printer.timezone,
         exchanges=_exchanges(result) if chosen else (),
         exchanges_left_out=len(result.attachments) - len(chosen),
-        minted=tuple(_minted(entry) for entry in result.ledger),
+        minted=tuple(_minted(entry, result.redactor) for entry in result.ledger),
     )
 
 
@@ -88,11 +89,11 @@ def _exchanges(result: ScenarioResult) -> tuple[ExchangeReport, ...]:
     return tuple(found)
 
 
-def _minted(entry: LedgerEntry) -> MintedCertificate:
+def _minted(entry: LedgerEntry, redactor: Redactor) -> MintedCertificate:
     certificate = entry.certificate
     return MintedCertificate(
         serial=f"{certificate.serial:x}",
-        subject=certificate.subject_text,
+        subject=redactor.text(certificate.subject_text),
         minted_at=entry.minted_at.isoformat(),
         not_before=certificate.not_before.isoformat(),
         not_after=certificate.not_after.isoformat(),

@@ -300,9 +300,9 @@ def build(
 
 
 def redactor_of(setting: Setting, challenge: str | None = None, reach: Reach = DIRECTLY) -> Redactor:
-    """A redactor for the secrets of a scenario's CA and of its `reach`; `challenge` replaces the scenario's own."""
-    secret = challenge if challenge is not None else setting.ca.challenge
-    return Redactor([*([secret] if secret else []), *setting.ca.policy.secrets, *reach.secrets])
+    """A redactor for the secrets of a scenario's CA, of its `reach`, and for the `challenge` of the command line."""
+    given = [secret for secret in (challenge, setting.ca.challenge) if secret]
+    return Redactor([*given, *setting.ca.policy.secrets, *reach.secrets])
 
 
 @contextlib.contextmanager

@@ -24,6 +24,8 @@ from tls_hosts import tls_host
 from mfp_sim.cli import execution
 from mfp_sim.cli.ending import of_checks
 from mfp_sim.report.model import Baseline, Provenance, RunReport
+from mfp_sim.scenario.excerpt import shown_change
+from mfp_sim.shared.redaction import Redactor
 from mfp_sim.shared.scep.http_messages import HttpReply, delivery_of
 from mock_scep_server.server import ServerHost
 
@@ -468,6 +470,64 @@ def test_reports_are_written_and_hold_no_secret(mfp_sim, scenario, failing, tmp_
     assert len(files) >= 4
     for text in [done.out, done.err, *(path.read_text() for path in files)]:
         assert "canary-5c0d" not in text
+
+
+CANARY = "canary-77e1"
+SECRET_STEPS = (
+    f"steps=[{{request: {{name: k, common_name: {CANARY}, challenge: {CANARY}}}}}, "
+    f"{{expect: {{status: {{state: successful}}, audit: [never {CANARY}]}}}}]"
+)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize(
+    "change",
+    [f"ca.challenge.static={CANARY}", f"ca.challenge.static='{CANARY}'", f"ca={{challenge: {{static: {CANARY}}}}}",
+     f"ca.challenge.per_subject={{CN=*: {CANARY}}}", 'ca.challenge.static="canary-\\u0037\\u0037e1"'],
+)  # fmt: skip
+def test_a_secret_of_the_command_line_is_in_no_output(
+    mfp_sim, scenario, tmp_path: Path, change: str, jobs: int
+) -> None:
+    """It is in what a step does, in the subject of a certificate, in a failure, and in the commands to repeat it."""
+    text = scenario.read_text().replace("printer: {", "printer: {dns: true, ")
+    scenario.write_text(text.replace("ca: {challenge: {static: canary-5c0d}}", "ca: {challenge: {}}"))
+    other = tmp_path / "other.scenario.yaml"
+    other.write_text(scenario.read_text().replace("name: enrols", "name: other"))
+    out = tmp_path / "out"
+    words = ("--set", change, "--set", f"why=about {CANARY}", "--set", SECRET_STEPS)
+    shown = ""
+    for more in ((), ("--json",)):
+        done = mfp_sim("run", scenario, other, *words, "--report", out, "--jobs", jobs, *more)
+        assert done.code == 1
+        shown += done.out + done.err
+    whole = json.loads((out / "report.json").read_text("utf-8"))
+    key = change.partition("=")[0]
+    commands = [whole["provenance"]["command"], *(entry["command"] for entry in whole["scenarios"])]
+    assert all(f"--set {key}=... " in command and "--set steps=..." in command for command in commands), commands
+    assert [entry["minted"][0]["subject"] for entry in whole["scenarios"]] == ["CN=********"] * 2, "none was minted"
+    assert "********" in whole["scenarios"][0]["steps"][0]["text"]
+    for text in (shown, *(path.read_text("utf-8") for path in out.rglob("*") if path.is_file())):
+        assert CANARY not in text
+        assert CANARY.removeprefix("canary-") not in text
+        assert "u0037" not in text
+
+
+def test_a_secret_that_is_a_mistake_is_not_in_the_report_either(mfp_sim, scenario, failing, tmp_path: Path) -> None:
+    failing.write_text(failing.read_text().replace("static: canary-5c0d", "static: 771177"))
+    done = mfp_sim("run", scenario, failing, "--report", tmp_path / "out")
+    assert "static has to be a string, not ********" in done.out
+    for text in (done.out, *(path.read_text("utf-8") for path in (tmp_path / "out").rglob("*") if path.is_file())):
+        assert "771177" not in text
+
+
+@pytest.mark.parametrize(
+    ("change", "shown"),
+    [("ca.challenge=none", "ca.challenge=none"), ("ca.challenge.one_time.cache=5", "ca.challenge.one_time.cache=5"),
+     ("printer.settings.key_limit=3", "printer.settings.key_limit=3"), ("ca.challenge=", "ca.challenge="),
+     ("ca.profile=lenient", "ca.profile=lenient")],
+)  # fmt: skip
+def test_a_change_that_is_no_secret_is_shown(change: str, shown: str) -> None:
+    assert shown_change(change, Redactor()) == shown
 
 
 def test_json_is_all_there_is_on_standard_output(mfp_sim, scenario) -> None:
