@@ -15,6 +15,7 @@ from typing import NoReturn
 from mfp_sim.cli.options import build_parser
 from mfp_sim.shared.errors import MfpSimError, UsageError
 from mfp_sim.shared.output import standard_output
+from mfp_sim.shared.stopping import ended_as_interrupted
 from mfp_sim.shared.visible import visible
 
 __all__ = ["main"]
@@ -58,7 +59,8 @@ def _carried_out(options: argparse.Namespace, words: Sequence[str], *, ours: boo
         verb = getattr(importlib.import_module(f"mfp_sim.cli.{options.entry.module}"), options.entry.function)
         if ours:
             gc.freeze()  # objects of modules live to the end: not scanned for garbage
-        code: int = verb(options)
+        with ended_as_interrupted():
+            code: int = verb(options)
     except MfpSimError as error:
         _tell(error)
         return error.exit_code

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from mfp_sim.scenario.loader import load_file
 from mfp_sim.scenario.model import Scenario
+from mfp_sim.shared.stopping import signals_later
 
 __all__ = ["in_processes", "scenario_of", "scenarios_of"]
 
@@ -32,13 +33,15 @@ def in_processes(
 
     # Spawned, not forked: a fork would copy threads' locks and a frozen clock.
     with ProcessPoolExecutor(min(count, len(arguments)), mp_context=get_context("spawn")) as pool:
-        # Ctrl-C at a terminal reaches all processes: only this one reacts, and ends the workers.
-        heard = signal.signal(signal.SIGINT, signal.SIG_IGN)
         try:
-            futures = [pool.submit(call, *given) for given in arguments]
-        finally:
-            signal.signal(signal.SIGINT, heard)
-        try:
+            # Ctrl-C at a terminal reaches all processes: only this one reacts, and ends the workers. Other signals
+            # reach this one alone. They wait until all workers have begun, so that it knows them.
+            with signals_later():
+                heard = signal.signal(signal.SIGINT, signal.SIG_IGN)
+                try:
+                    futures = [pool.submit(call, *given) for given in arguments]
+                finally:
+                    signal.signal(signal.SIGINT, heard)
             yield futures
         except KeyboardInterrupt:
             for worker in active_children():

@@ -811,17 +811,23 @@ def attentive() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.usefixtures("attentive")
-def test_ctrl_c_is_130_in_one_line(jobs: int) -> None:
-    """The terminal sends it to every process of the group; none of them may answer with a traceback."""
+def test_an_interrupted_run_is_130_in_one_line_and_leaves_no_worker(jobs: int, number: signal.Signals) -> None:
+    """The terminal sends Ctrl-C to every process of the group; none of them may answer with a traceback. Other signals
+    reach the command alone. Its pipes are closed only when no worker has them open any more."""
     command = [sys.executable, "-u", "-m", "mfp_sim", "run", "--jobs", str(jobs), "--repeat", "50"]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     ) as run:
         assert run.stdout is not None
         assert run.stdout.readline().startswith("pass ")
-        os.killpg(run.pid, signal.SIGINT)
-        _, err = run.communicate(timeout=60)
+        (os.killpg if number is signal.SIGINT else os.kill)(run.pid, number)
+        try:
+            _, err = run.communicate(timeout=60)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(run.pid, signal.SIGKILL)
     assert run.returncode == 130
     assert err == "mfp-sim: interrupted\n"
 

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+import signal
 import socket
 import sys
 import threading
@@ -420,6 +421,20 @@ def test_a_server_that_dies_in_the_middle(server, conform, tmp_path: Path) -> No
     killer = [c for c in whole["checks"] if c["likely_mistake"].startswith("the request of this check crashed")]
     assert [c["id"] for c in killer] == ["malformed-trailing"] or killer
     assert {entry["serial"] for entry in whole["minted"]} == mock.serials
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_says_so_and_can_be_resumed(server, conform, tmp_path: Path, monkeypatch, number) -> None:
+    mock = server()
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have switched it off
+    words = (*BY_VALUE, "--only", "caps-supported", "--verdict", "rfc")
+    with monkeypatch.context() as during:
+        during.setattr(_Teller, "settled", lambda *_: signal.raise_signal(number))
+        code, shown = conform(mock.url, *words, "--report", tmp_path)
+    signal.signal(signal.SIGINT, before)
+    assert (code, shown.endswith("mfp-sim: interrupted\n")) == (130, True)
+    code, shown = conform(mock.url, *words, "--resume", tmp_path)
+    assert (code, " caps-supported: " in shown) == (0, False), shown
 
 
 def test_it_resumes_where_it_was_cut_off(server, conform, tmp_path: Path) -> None:
