@@ -189,9 +189,10 @@ def _missing(
     if stopped is not None:
         found.append(stopped)
     run = {r.check.id for r in results if r.verdict is not CheckVerdict.NOT_RUN}
-    left = [check for check in wanted if check.id not in run and check.opt_in is None]
+    whole = [check for check in wanted if check.id in run or check.opt_in is None]
+    left = sum(check.id not in run for check in whole)
     if left:
-        found.append(f"{len(left)} of {len(wanted)} checks {'was' if len(left) == 1 else 'were'} not run")
+        found.append(f"{left} of {len(whole)} checks {'was' if left == 1 else 'were'} not run")
     unclear = [r.check.id for r in results if r.verdict is CheckVerdict.INCONCLUSIVE and r.check.id in _DECIDING]
     if unclear:
         found.append(f"checks that can cause an F could not be judged: {', '.join(unclear)}")

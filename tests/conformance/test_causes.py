@@ -28,6 +28,7 @@ from mfp_sim.shared.catalogue.registry import requirements
 from mfp_sim.shared.catalogue.sections import SECTIONS
 
 CHECKS = tuple(all_checks().values())
+BY_DEFAULT = [check for check in CHECKS if check.opt_in is None]
 BY_ID = {cause.id: cause for cause in (*ANYWHERE, *CAUSES)}
 PROOFS = [(check, number) for check in CHECKS for number, proof in enumerate(check.proofs) if proof.ready]
 
@@ -249,6 +250,16 @@ def test_what_was_not_seen_is_no_approval() -> None:
     assert _graded(allowed).letter == "A"  # needs a permission of its own
 
 
+def test_the_checks_that_were_not_run_and_the_others_add_up() -> None:
+    """A check that needs a permission counts only if it ran."""
+    whole = _all_pass()
+    assert len(BY_DEFAULT) < len(CHECKS)
+    for ran in (["post-binary"], ["post-binary", "challenge-brute-force"]):
+        total = len(BY_DEFAULT) + len(ran) - 1
+        found = _graded(tuple(result for result in whole if result.check.id in ran))
+        assert found.because == (f"{total - len(ran)} of {total} checks were not run",)
+
+
 def test_what_could_not_be_judged_caps_at_b_but_what_there_was_no_occasion_for_does_not() -> None:
     unclear = CheckResult(all_checks()["post-binary"], CheckVerdict.INCONCLUSIVE, reason="a reply was lost")
     assert _graded(_all_pass(post_binary=unclear)).letter == "B"
@@ -279,7 +290,7 @@ def test_an_f_stands_although_the_run_stopped_there() -> None:
     assert found.letter == "F"
     assert found.words[0] == "Issues certificates to strangers."
     assert found.words[-1].startswith("There may be more: ")
-    assert found.words[-1].endswith(f" of {len(CHECKS)} checks were not run.")
+    assert found.words[-1].endswith(f" {len(BY_DEFAULT) - 1} of {len(BY_DEFAULT)} checks were not run.")
     assert "stopped: x" in found.because
     (entry,) = findings_of([_deviating("challenge-missing", "granted", CheckVerdict.FAIL)])
     assert entry.grave
@@ -335,7 +346,8 @@ def test_the_same_order_stands_in_the_console_the_summary_and_the_json(
     ]
     assert report.grade is not None
     assert report.grade.letter == ""
-    assert report.grade.because[0].endswith(f"of {len(CHECKS)} checks were not run")
+    left = len(BY_DEFAULT) - len(report.checks)
+    assert report.grade.because[0] == f"{left} of {len(BY_DEFAULT)} checks were not run"
     titles = [entry.title for entry in report.to_mend]
     summary = (tmp_path / "out" / "summary.md").read_text("utf-8")
     for text in (told.partition("grade      ")[2], summary):
