@@ -16,8 +16,10 @@ from mfp_sim.shared.documents import Node, Problems, load, load_text
 from mfp_sim.shared.documents.kinds import Schema
 from mfp_sim.shared.errors import DocumentError, UsageError
 
-__all__ = ["changed", "with_includes", "with_parts"]
+__all__ = ["HIDDEN", "changed", "with_includes", "with_parts"]
 
+HIDDEN = "..."
+"""Stands for a secret value in a command of a report. In YAML it is the end of a document, and so never a value."""
 _PART = ".part.yaml"
 _DEEPEST = 8
 
@@ -93,6 +95,9 @@ def changed(root: Node, changes: Sequence[str]) -> Node:
         if not sign or not all(keys):
             raise UsageError(f"--set takes KEY=VALUE, not {change!r}", remedy="for instance --set printer.timezone=UTC")
         file = f"--set {path}"
+        if text.strip() == HIDDEN:
+            told = f"{file}={HIDDEN} stands for a secret, which no report shows"
+            raise UsageError(told, remedy="write the value in its place")
         value = load_text(text, file) if text.strip() else Node("scalar", None, file, 1, 1)
         root = _with(root, keys, (Node("scalar", keys[-1], file, 1, 1), value), file)
     return root

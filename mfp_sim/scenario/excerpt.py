@@ -12,6 +12,7 @@ from pathlib import Path
 import yaml
 
 from mfp_sim.report.model import SourceLine
+from mfp_sim.scenario.composing import HIDDEN
 from mfp_sim.shared.documents import Node, load_text
 from mfp_sim.shared.errors import MfpSimError
 from mfp_sim.shared.redaction import MASK, Redactor
@@ -48,14 +49,14 @@ def excerpt(place: str, redactor: Redactor) -> tuple[SourceLine, ...]:
 
 
 def shown_change(change: str, redactor: Redactor) -> str:
-    """A change of ``--set``, with ``...`` for a value that is a secret or contains one."""
+    """A change of ``--set``, with `HIDDEN` for a value that is a secret or contains one."""
     path, sign, text = change.partition("=")
     secret = False
     for key in path.split("."):
         secret = _is_secret(key, within=secret)
     value = yaml.compose(text, Loader=yaml.SafeLoader)
     hidden = value is not None and any(node.value not in _NO_SECRETS for node in _secrets(value, secret=secret))
-    return f"{path}{sign}..." if hidden else redactor.text(change)
+    return f"{path}{sign}{HIDDEN}" if hidden else redactor.text(change)
 
 
 def _position(place: str) -> tuple[str, int | None]:

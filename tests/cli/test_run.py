@@ -203,6 +203,10 @@ def test_a_part_that_would_never_end_is_not_read(mfp_sim, scenario, tmp_path: Pa
         (["caf\udce9"], "mfp-sim: the argument 'caf\\xe9' is not UTF-8\n"),
         (["FILE", "--set", "printer.timezone=\udce9"], "the argument 'printer.timezone=\\xe9' is not UTF-8"),
         (["FILE", "--set", "seed=1\nfoo: 2"], "--set seed:2:4: not well-formed YAML: mapping values are not allowed"),
+        (
+            ["FILE", "--set", "ca.challenge.static=..."],
+            "--set ca.challenge.static=... stands for a secret, which no report shows (write the value in its place)",
+        ),
         (["FILE", "--set", "seed: 1=2"], "--set seed: 1:1:1: unknown key 'seed: 1' in a scenario"),
     ],
 )
