@@ -191,10 +191,12 @@ def power_points(options: argparse.Namespace) -> int:
     broken = sum(bool(row.get("broken")) for row in rows)
     if options.json:
         print(json.dumps(rows))
+    elif options.cut and not rows:
+        console.line("The scenario has no power point, so no power failure was tried")
     elif options.cut:
         after = f"is not sound after {broken}" if broken else "is sound after each"
         console.line(f"\nThe printer {after} of {len(rows)} power failures")
-    return int(broken > 0)
+    return 5 if options.cut and not rows else int(broken > 0)
 
 
 def _place(point: PowerPoint | PowerInstant, scenario: Scenario) -> str:

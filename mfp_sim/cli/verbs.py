@@ -172,7 +172,7 @@ _EVERY: Mapping[int, str] = {
     0: "success",
     2: "wrong usage, or a file that cannot be read or has mistakes",
     4: "an internal error, or requested output could not be written",
-    130: "interrupted (Ctrl-C)",
+    130: "interrupted (Ctrl-C, SIGTERM, or a terminal that closes)",
 }
 """What the exit codes of every verb mean."""
 _NO_SCENARIO = "no scenario was selected"
@@ -182,7 +182,7 @@ _CODES: Mapping[str, Mapping[int, str]] = {
         1: "a scenario is not as expected, or could not run while others did",
         2: "wrong usage, or files with mistakes and nothing else to run",
         3: "the server of --ca cannot be reached, or does not speak SCEP",
-        5: _NO_SCENARIO,
+        5: f"{_NO_SCENARIO}, or every scenario was skipped",
     },
     "list": {5: _NO_SCENARIO},
     "show": {1: "the scenario is not as expected", 5: _NO_SCENARIO},
@@ -194,7 +194,10 @@ _CODES: Mapping[str, Mapping[int, str]] = {
         5: "there was no file to check",
     },
     "coverage": {1: "with --manual, --rfc or --field: an entry fails", 5: _NO_SCENARIO},
-    "power-points": {1: "with --cut: the printer is not sound after a power failure"},
+    "power-points": {
+        1: "with --cut: the printer is not sound after a power failure",
+        5: "with --cut: the scenario has no power point",
+    },
     "diff": {0: "they are the same", 1: "they differ", 2: "wrong usage, or one of them cannot be read"},
     "conform": {
         0: "everything is as expected",

@@ -101,7 +101,14 @@ def _only_simulated(path: str, wanted: str, world: World) -> bool:
     """Whether a real server cannot fulfil it: the mock's own signature, or a fixed date that has passed."""
     if path.endswith(".signed_by_ca"):
         return True
-    return path.endswith(".time") and wanted < _local(world.clock.now(), world, wanted)
+    dated = path.endswith(".time") or path.partition(".")[0] in _DATED
+    now = world.clock.now()
+    return dated and any(date < _local(now, world, date) for date in _DATE.findall(wanted))
+
+
+_DATED = frozenset({"messages_at", "sent_at", "next_request", "next_request_within"})
+"""Expectations that are dates themselves."""
+_DATE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d(?::\d\d)?")
 
 
 # --- comparisons ------------------------------------------------------------------------------------------

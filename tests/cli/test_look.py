@@ -365,7 +365,7 @@ def test_the_help_of_every_verb_lists_its_exit_codes(mfp_sim, verb: Verb) -> Non
 
 _RETURNED = {
     "run": {1, 3, 5}, "list": {5}, "show": {1, 5}, "explain": {5}, "check": {1, 5}, "coverage": {1, 5},
-    "power-points": {1}, "diff": {1}, "conform": {1, 3, 5, 6}, "examine": {1, 3, 5}, "explore": {1, 3, 5, 6},
+    "power-points": {1, 5}, "diff": {1}, "conform": {1, 3, 5, 6}, "examine": {1, 3, 5}, "explore": {1, 3, 5, 6},
     "fleet": {1}, "load": {1}, "proxy": {1},
 }  # fmt: skip
 

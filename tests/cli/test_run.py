@@ -414,6 +414,30 @@ def test_a_scenario_of_which_nothing_can_be_observed_does_not_pass(
     assert (suite.get("skipped"), suite.get("failures")) == (suite.get("tests"), "0")
 
 
+@pytest.mark.parametrize(
+    "wanted",
+    ["messages_at: [2026-03-02 08:00]", "sent_at: {PKCSReq: [2026-03-02 08:00]}", "next_request: 2026-03-02 09:00",
+     'next_request_within: {from: "2026-03-02 09:00:01", to: "2026-03-02 09:10:00"}'],
+)  # fmt: skip
+def test_a_date_that_has_passed_fails_no_real_server(mfp_sim, scenario, mock_url: str, wanted: str) -> None:
+    text = scenario.read_text()
+    scenario.write_text(text.replace("{status: {state: successful}}", f"{{status: {{state: successful}}, {wanted}}}"))
+    done = mfp_sim("run", scenario, "--ca", mock_url)
+    assert done.code == 0, done.out
+    assert f": {wanted.partition(':')[0]}" in done.out.partition("not observable on a real server")[2]
+    assert "1 expectation could not be observed on the real server" in done.out
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    ["messages_at: []", "sent_at: {PKCSReq: []}", "messages_at: [2199-03-02 08:00]", "next_request: 2199-03-02 09:00"],
+)
+def test_what_is_no_matter_of_the_date_fails_a_real_server(mfp_sim, scenario, mock_url: str, wanted: str) -> None:
+    scenario.write_text(scenario.read_text().replace("{status: {state: successful}}", f"{{{wanted}}}"))
+    done = mfp_sim("run", scenario, "--ca", mock_url)
+    assert (done.code, f"  {wanted.partition(':')[0]}" in done.out) == (1, True), done.out
+
+
 def test_a_refusal_is_an_expectation_that_can_be_observed(mfp_sim, scenario, mock_url: str) -> None:
     steps = "  - request: {name: '', common_name: 192.0.2.10}\n    refused: bad-key-name\n  - expect: {ledger: {minted: 0}}\n"
     scenario.write_text(scenario.read_text().partition("  - request")[0] + steps)

@@ -107,6 +107,19 @@ def test_profiles_say_every_value_and_its_source(mfp_sim) -> None:
     assert "canon-ir-adv-dx" in done.err
 
 
+@pytest.mark.parametrize("more", [(), ("--json",)])
+def test_a_scenario_in_which_no_power_can_fail_proves_nothing(mfp_sim, scenario, more: tuple[str, ...]) -> None:
+    steps = "steps:\n  - expect: {powered: true}\n"
+    scenario.write_text(
+        scenario.read_text()
+        .replace("printer: {communication: {url: http://ca.example/scep}}\n", "")
+        .partition("steps:")[0]
+        + steps
+    )
+    done = mfp_sim("power-points", scenario, "--cut", *more)
+    assert (done.code, "is sound" in done.out) == (5, False)
+
+
 def test_power_points_and_what_is_left_after_each(mfp_sim) -> None:
     points = json.loads(mfp_sim("power-points", NAME, "--json").out)
     assert {"PKCSReq.before", "PKCSReq.after", "CertPoll.after"} <= {row["point"] for row in points}
