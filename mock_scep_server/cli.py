@@ -223,7 +223,8 @@ def _faults(options: argparse.Namespace) -> int:
     from mock_scep_server.faults import FAULTS, listing  # noqa: PLC0415 - --help starts without it
 
     if options.name is not None and options.name not in FAULTS:
-        raise UsageError(f"there is no fault {options.name!r}", remedy=did_you_mean(options.name, FAULTS))
+        hint = did_you_mean(options.name, FAULTS) or "mock-scep-server faults lists all"
+        raise UsageError(f"there is no fault {options.name!r}", remedy=hint)
     chosen = [FAULTS[options.name]] if options.name else list(FAULTS.values())
     if options.json:
         print(listing.in_json(chosen))

@@ -30,6 +30,7 @@ from mock_scep_server.cli_defects import DefectiveService
 from mock_scep_server.cli_keeping import vault_of
 from mock_scep_server.client_accounts import accounts
 from mock_scep_server.control import ControlService
+from mock_scep_server.faults.chosen import option_fault
 from mock_scep_server.journal import Journal, JournalEntry, severity_of
 from mock_scep_server.profiles.registry import find_profile
 from mock_scep_server.saving import SavingService
@@ -287,6 +288,7 @@ def _rules_of(faults: Sequence[str]) -> str:
     rules: dict[str, list[str]] = {}
     for text in faults:
         fault, _, request = text.rpartition("@") if "@" in text else (text, "", "")
+        option_fault(fault)  # its mistakes have a place in the option, not in the script
         rules.setdefault(request, []).append(fault)
     operations = {str(operation) for operation in Operation}
     lines = []

@@ -20,6 +20,8 @@ from mfp_sim.shared.errors import MfpSimError
 
 __all__ = ["check_assumptions"]
 
+_FEW = 20
+"""The number of scenarios from which on their number is printed first: on a terminal or not, they take a while."""
 _Measured = list[tuple[Scenario, tuple[str, ...] | None]]
 
 
@@ -41,6 +43,9 @@ def check_assumptions(options: argparse.Namespace, chosen: Sequence[tuple[Path, 
         if path.exists():
             read_file(path)  # refuse a wrong file before the work, not after it
     progress = Console(sys.stderr)
+    if len(scenarios) > _FEW:
+        text = "a file measures only its own, --jobs N uses several processes"
+        progress.line(f"measuring {len(scenarios)} scenarios; {text}")
     by_file: dict[Path, _Measured] = {}
     for number, (scenario, flips) in enumerate(zip(scenarios, _flips(scenarios, options.jobs), strict=True), 1):
         progress.progress(number, len(scenarios), scenario.name)

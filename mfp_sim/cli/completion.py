@@ -6,6 +6,7 @@ The names of scenarios and models are looked up when a word is completed; ids ar
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,12 @@ from mock_scep_server.setup import CA_KEYS, VALUE_KEYS
 
 __all__ = ["completion"]
 
+_PLACES = {
+    "bash": "Write it to ~/.local/share/bash-completion/completions/mfp-sim; bash-completion finds it there.",
+    "zsh": 'Write it to "${fpath[1]}/_mfp-sim", or to another directory of fpath, before compinit runs.',
+    "fish": "Write it to ~/.config/fish/completions/mfp-sim.fish.",
+}
+"""Where each shell finds the script, as in the examples of the help; shtab's own header has other places."""
 _PREAMBLE = {
     "bash": """\
 _mfp_sim_scenarios() { compgen -f -- "$1"; compgen -W "$(mfp-sim list 2>/dev/null | cut -d' ' -f1)" -- "$1"; }
@@ -122,7 +129,8 @@ def completion(options: argparse.Namespace) -> int:
     _suggest(parser)
     # A shell's braces are not those of str.format.
     preamble = _PREAMBLE[options.shell].replace("{ids}", ids)
-    print(shtab.complete(parser, options.shell, preamble=preamble))
+    script = shtab.complete(parser, options.shell, preamble=preamble)
+    print(re.sub(r"(?m)^# Usage:\n(?:#.*\n)+", f"# {_PLACES[options.shell]}\n", script, count=1))
     if options.shell == "bash":  # makes the shell end directories in a slash, and quote file names
         print(_BASH_END)
     return 0

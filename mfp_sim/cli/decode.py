@@ -15,7 +15,7 @@ from pathlib import Path
 
 from mfp_sim.cli.told import Envelopes, Told, tell, tell_capabilities
 from mfp_sim.shared.content_keys import content_keys_beside
-from mfp_sim.shared.errors import DecodeError, UsageError
+from mfp_sim.shared.errors import DecodeError, UsageError, unread
 from mfp_sim.shared.files import rsa_key_of
 from mfp_sim.shared.http_octets import reply_of, request_of
 from mfp_sim.shared.scep.crl import MAX_OCTETS
@@ -51,6 +51,11 @@ def decode(options: argparse.Namespace) -> int:
         return _decode(options)
     except DecodeError as error:
         raise UsageError(f"{options.file}: {error}") from None
+    except UsageError as error:
+        name = "standard input" if options.file == "-" else options.file
+        if any(str(path) in error.message for path in (name, options.key) if path):
+            raise
+        raise UsageError(f"{name}: {error.message}", remedy=error.remedy) from None
 
 
 def _decode(options: argparse.Namespace) -> int:
@@ -211,9 +216,10 @@ def read_input(name: str) -> bytes:
             with Path(name).open("rb") as file:
                 octets = file.read(_CAP + 1)
     except OSError as error:
-        raise UsageError(f"cannot read {name}: {error.strerror}") from None
+        raise unread(name, error) from None
     if not octets:
-        raise UsageError(f"{name} is empty", remedy="give a message, or - for standard input")
+        where = "standard input" if name == "-" else name
+        raise UsageError(f"{where} is empty", remedy="give a message, or - for standard input")
     if len(octets) > _CAP:
         raise UsageError(f"{name} is larger than {_CAP} bytes")
     return octets

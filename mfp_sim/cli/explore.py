@@ -80,6 +80,7 @@ def explore(options: argparse.Namespace) -> int:
         print(json.dumps(record_of(ExploreResult).write(result)))
     if options.out is not None:
         _write(result, options.out)
+        console.line(f"result in {options.out / 'explore.json'}")
     if result.failures:
         return 1
     if interrupted:
@@ -291,7 +292,7 @@ def _list(as_json: bool) -> int:
     tables = {
         "always": ("Rules that always hold", (*ALWAYS, NO_CRASH)),
         "two_runs": ("Rules about two runs", tuple(COMPARISONS)),
-        "sometimes": ("Properties that hold sometimes", tuple(SOMETIMES)),
+        "sometimes": ("Situations that a search should reach", tuple(SOMETIMES)),
     }
     if as_json:
         print(json.dumps({key: {name: sentence_of(name) for name in names} for key, (_, names) in tables.items()}))
@@ -327,7 +328,7 @@ def _summary(console: Console, result: ExploreResult, out: Path | None) -> None:
     outcome = _count(len(result.failures), "failure") if result.failures else "every rule held"
     console.line(
         f"\n{outcome} in {_count(result.cases, 'case')} ({result.seconds:.0f} s, {rate:.0f} a second); "
-        f"{reached} of {len(SOMETIMES)} sometimes properties came true; seed {result.seed}"
+        f"{reached} of {len(SOMETIMES)} situations were reached; seed {result.seed}"
     )
 
 

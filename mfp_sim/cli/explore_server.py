@@ -51,14 +51,15 @@ def explore_server(options: argparse.Namespace) -> int:
             progress=lambda number, text: progress.progress(number, options.seeds or number, text),
         )
     progress.clear()
+    console = Console(sys.stdout)
     if options.json:
         print(json.dumps(result.to_json()))
     else:
-        console = Console(sys.stdout)
         for line in result.lines():
             console.line(line)
     if options.out is not None:
         write_result(options.out / "explore.json", result.to_json())
+        (progress if options.json else console).line(f"result in {options.out / 'explore.json'}")
     if result.insecure:
         return 6
     if result.interrupted and result.worst is not CheckVerdict.FAIL:

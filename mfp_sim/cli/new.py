@@ -144,7 +144,7 @@ def _text(name: str, kind: str, fault: str, why: str | None) -> str:
         return _whole(name, why or begin.why, begin.script, begin.steps)
     if fault not in FAULTS:
         raise UsageError(
-            f"there is no fault {fault!r}", remedy=did_you_mean(fault, FAULTS) or "mock-scep-server faults"
+            f"there is no fault {fault!r}", remedy=did_you_mean(fault, FAULTS) or "mock-scep-server faults lists all"
         )
     # Only a trial run shows where a fault acts, and how the printer ends: a first scenario has to pass.
     for rule in ("when: {type: PKCSReq}, then: success, ", "when: {type: PKCSReq}, ", ""):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
+from typing import NoReturn
 
 from mfp_sim import __version__
 from mfp_sim.cli.values import count, days, long_time, port, rate, seconds, seed, seeds, shard, speed
@@ -16,9 +18,25 @@ __all__ = ["build_parser"]
 _SELECTION = "scenario files, directories, names, or globs of names (default: all scenarios of the package)"
 
 
+_CHOICE = re.compile(r"argument (.+): invalid choice: '(.*)' \(choose from (.+)\)", re.DOTALL)
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that suggests the nearest word for a mistyped one."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the usage and the error, and exit."""
+        if found := _CHOICE.fullmatch(message):
+            from mfp_sim.shared.documents import did_you_mean  # noqa: PLC0415 - --help starts without it
+
+            words = [word.strip(" '") for word in found[3].split(",")]
+            message += f"; {hint}" if (hint := did_you_mean(found[2], words)) else ""
+        super().error(message)
+
+
 def build_parser(value: type[argparse.Action] | None = None) -> argparse.ArgumentParser:
     """The whole grammar. ``value`` replaces argparse's action for arguments that store a value."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="mfp-sim",
         description="A simulated multifunction printer that gets its certificates over SCEP, and tools to test SCEP "
         "clients and servers.",
@@ -183,7 +201,8 @@ def _check(parser: argparse.ArgumentParser) -> None:
 
 
 def _completion(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("shell", choices=["bash", "zsh", "fish"], help="the shell that you use")
+    shells = ["bash", "zsh", "fish"]
+    parser.add_argument("shell", choices=shells, metavar="|".join(shells), help="the shell that you use")
 
 
 def _conform(parser: argparse.ArgumentParser) -> None:
@@ -444,7 +463,7 @@ def _serve(parser: argparse.ArgumentParser) -> None:
 
 
 def _schema(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("of", nargs="?", choices=["scenario", "fleet"], default="scenario",
+    parser.add_argument("of", nargs="?", choices=["scenario", "fleet"], default="scenario", metavar="scenario|fleet",
                         help="which schema (default: scenario)")  # fmt: skip
 
 
@@ -467,7 +486,7 @@ def _explore(parser: argparse.ArgumentParser) -> None:
     again.add_argument("--shard", type=shard, metavar="I/N", help="on the I-th of N computers")
     again.add_argument("--merge", type=Path, nargs="+", metavar="FILE", help="make one result of several explore.json")
     again.add_argument("--out", type=Path, metavar="DIR", help="write explore.json, and a scenario for each failure")
-    again.add_argument("--list", action="store_true", help="list the rules and the sometimes properties")
+    again.add_argument("--list", action="store_true", help="list the rules, and the situations to be reached")
     _json(parser)
     server = parser.add_argument_group("a real server (--seeds counts its cases)")
     server.add_argument("--ca", dest="url", metavar="URL", help="search this SCEP server for wrong decisions")

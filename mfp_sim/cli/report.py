@@ -31,6 +31,9 @@ def report(options: argparse.Namespace) -> int:
         raise UsageError("--pretty applies only to JSON", remedy="give --format json too")
     try:
         found = read_file(options.file)
+        if options.format == "badge" and found.grade is None:
+            text = f"{options.file} is the report of a run without a grade, which a badge shows"
+            raise UsageError(text, remedy="give a report of mfp-sim conform or examine")
         if options.since is not None:
             found = replace(found, since=compared(read_file(options.since), found))
         text = json_text(found, pretty=True) if options.pretty else FORMATS[options.format].make(found, options.lang)

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from mfp_sim.client.exchange import Enrolment
-from mfp_sim.shared.errors import UsageError
+from mfp_sim.shared.errors import UsageError, unread
 from mfp_sim.shared.scep import certificate as x509
 from mfp_sim.shared.scep import csr
 from mfp_sim.shared.simtime import Entropy, GeneratedKeys
@@ -69,7 +69,7 @@ def read_keys(file: Path, first: int, count: int) -> list[RSAPrivateKey]:
     try:
         pems = [_BEGIN + part for part in file.read_bytes().split(_BEGIN)[1:]]
     except OSError as error:
-        raise UsageError(f"cannot read {file}: {error.strerror}") from None
+        raise unread(file, error, "mfp-sim load --make-keys N --keys FILE makes it") from None
     if len(pems) < first + count:
         text = f"{file} has {len(pems)} key pairs, but {first + count} are needed"
         raise UsageError(text, remedy="mfp-sim load --make-keys N --keys FILE makes more; no key is used twice")

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final, cast
 
 from mfp_sim.shared.documents import Problems, did_you_mean, load_text
-from mfp_sim.shared.documents.kinds import WRONG
 from mfp_sim.shared.errors import UsageError
 from mfp_sim.shared.scep.http_messages import Delivery, HttpReply, HttpRequest, delivery_of
 from mfp_sim.shared.scep.messages import PkiMessage
@@ -19,7 +18,7 @@ from mfp_sim.shared.simtime import Clock, Entropy, KeySource
 from mock_scep_server.asked import Asked
 from mock_scep_server.faults import FAULTS, Fault
 from mock_scep_server.faults.base import Context, Hook, Memory, On, Value
-from mock_scep_server.faults.chosen import Chosen, ChosenKind
+from mock_scep_server.faults.chosen import Chosen, ChosenKind, option_fault
 from mock_scep_server.faults.differences import differences
 from mock_scep_server.faults.registry import FaultEntry
 
@@ -61,11 +60,7 @@ def chosen_faults(texts: Sequence[str]) -> tuple[Chosen, ...]:
     """
     allowed, found = {entry.slug for entry in applicable()}, []
     for text in texts:
-        problems = Problems()
-        read = ChosenKind().read(load_text(text, f"--fault {text}"), problems, "--fault")
-        problems.raise_if_any()
-        if read is WRONG or not isinstance(read, Chosen):
-            raise UsageError(f"--fault takes a slug or {{slug: argument}}, not {text!r}")
+        read = option_fault(text)
         if read.slug not in allowed:
             remedy = (
                 did_you_mean(read.slug, allowed) or "mfp-sim proxy --list-faults shows those that a proxy can apply"

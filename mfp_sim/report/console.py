@@ -100,7 +100,7 @@ class Console:
             self.line(
                 f"{said} depend{'s' * (said == 1)} only on the manual and the RFC; "
                 f"{assumed} also depend{'s' * (assumed == 1)} on assumptions; "
-                f"{unknown} {'was' if unknown == 1 else 'were'} not examined (mfp-sim check --assumptions)"
+                f"{unknown} {'was' if unknown == 1 else 'were'} not examined (mfp-sim check --assumptions FILE)"
             )
 
     def findings(self, report: RunReport) -> None:

@@ -25,7 +25,7 @@ from mfp_sim.shared.catalogue import registry
 from mfp_sim.shared.documents.json_values import JsonNode
 from mfp_sim.shared.documents.kinds import Definitions
 from mfp_sim.shared.documents.records import read, record_of
-from mfp_sim.shared.errors import UsageError
+from mfp_sim.shared.errors import UsageError, unread
 
 __all__ = [
     "SCHEMA_VERSION", "as_json", "catalogue_of", "here", "json_text", "read_file", "read_json", "report_schema",
@@ -33,6 +33,7 @@ __all__ = [
 
 SCHEMA_VERSION = 3
 _DEPENDENCIES = ("cryptography", "flask", "freezegun", "Jinja2", "PyYAML", "tzdata")
+_REMEDY = "give a report.json that mfp-sim run --report DIR wrote"
 _CAP = 256 * 1024 * 1024
 """The size of the largest report that is read, in bytes of JSON."""
 
@@ -91,7 +92,12 @@ def read_file(path: Path) -> RunReport:
     try:
         value = json.loads(_text(path), parse_constant=_number, parse_float=_number)
     except (ValueError, RecursionError) as error:
-        raise UsageError(f"{path} is not JSON: {str(error)[:200]}") from None
+        place = ""
+        if isinstance(error, json.JSONDecodeError) and path.suffix in (".json", ".gz"):
+            place = f", from line {error.lineno}, column {error.colno}"
+        elif path.suffix in (".json", ".gz") and not isinstance(error, RecursionError):
+            place = f": {error}"  # of `_number`
+        raise UsageError(f"{path} is not JSON{place}", remedy=_REMEDY) from None
     return read_json(value, str(path))
 
 
@@ -104,7 +110,7 @@ def _text(path: Path) -> str:
     except (gzip.BadGzipFile, EOFError, zlib.error):
         raise UsageError(f"{path} is not packed with gzip, or damaged", remedy="unpack it, or write it again") from None
     except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}") from None
+        raise unread(path, error, _REMEDY) from None
     if len(octets) > _CAP:
         raise UsageError(f"{path} is larger than {_CAP // 1024 // 1024} MiB{' when it is unpacked' * packed}")
     return octets.decode("utf-8")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from mfp_sim.shared.errors import UsageError
+from mfp_sim.shared.errors import UsageError, unread
 
 __all__ = ["KEY_LENGTHS", "content_keys_beside"]
 
@@ -31,7 +31,7 @@ def content_keys_beside(file: Path) -> tuple[bytes, ...]:
     except FileNotFoundError:
         return ()
     except OSError as error:
-        raise UsageError(f"cannot read {beside}: {error.strerror}") from None
+        raise unread(beside, error) from None
     try:
         key = bytes.fromhex(text)
     except ValueError:

@@ -25,6 +25,7 @@ An error says what was wrong, where, and if possible what to do (``remedy``). It
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -50,6 +51,7 @@ __all__ = [
     "TransportError",
     "UsageError",
     "place_of",
+    "unread",
 ]
 
 
@@ -80,6 +82,20 @@ class UsageError(MfpSimError):
     """The command line, a fixture or the API was used wrongly."""
 
     exit_code = 2
+
+
+_UNREAD = {
+    errno.ENOENT: "check its name, and the directory in which this command runs",
+    errno.ENOTDIR: "check its name, and the directory in which this command runs",
+    errno.EISDIR: "give a file, not a directory",
+    errno.EACCES: "give this user the right to read it",
+}
+
+
+def unread(what: object, error: OSError, remedy: str = "") -> UsageError:
+    """The error for a file that cannot be read, with a remedy; a missing file may have its own."""
+    own = remedy if error.errno in (errno.ENOENT, errno.ENOTDIR) else ""
+    return UsageError(f"cannot read {what}: {error.strerror}", remedy=own or _UNREAD.get(error.errno or 0))
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mfp_sim.shared.errors import UsageError
+from mfp_sim.shared.errors import UsageError, unread
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -30,7 +30,7 @@ def octets_of(path: Path, most: int) -> bytes:
         with path.open("rb") as file:
             octets = file.read(most + 1)
     except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}") from None
+        raise unread(path, error) from None
     if len(octets) > most:
         raise UsageError(f"{path} is larger than {most} bytes")
     return octets

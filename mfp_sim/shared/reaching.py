@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from mfp_sim.shared.errors import UsageError
+from mfp_sim.shared.errors import UsageError, unread
 from mfp_sim.shared.secret_options import read_secret
 
 __all__ = ["DIRECTLY", "REACH_OPTIONS", "Proxy", "Reach", "asked_for", "basic", "reach_of"]
@@ -288,7 +288,7 @@ def _lines(name: str) -> list[str]:
     try:
         text = Path(name).read_text("utf-8-sig")
     except OSError as error:
-        raise UsageError(f"cannot read the headers in {name}: {error.strerror}") from None
+        raise unread(f"the headers in {name}", error) from None
     except UnicodeDecodeError:
         raise UsageError(f"cannot read the headers in {name}: they are not UTF-8") from None
     return [line for line in text.splitlines() if line.strip()]

@@ -10,7 +10,7 @@ import os
 import shlex
 from pathlib import Path
 
-from mfp_sim.shared.errors import UsageError
+from mfp_sim.shared.errors import UsageError, unread
 
 __all__ = ["command_words", "environment_secret", "read_secret", "secret_of", "secret_words"]
 
@@ -49,18 +49,25 @@ def read_secret(
         try:
             first = file.read_text("utf-8-sig").partition("\n")[0]  # not splitlines, which has other line ends too
         except OSError as error:
-            raise UsageError(f"cannot read the {what} file {file}: {error.strerror}") from None
+            raise unread(
+                f"the {what} file {file}", error, f"write a file with the {_in_words(what)} on its first line"
+            ) from None
         except UnicodeDecodeError:  # the error's text has a byte of the secret
             raise UsageError(f"cannot read the {what} file {file}: it is not UTF-8") from None
         if not first:
-            raise UsageError(f"the {what} file {file} is empty", remedy=f"write the {what} on its first line")
+            raise UsageError(
+                f"the {what} file {file} is empty", remedy=f"write the {_in_words(what)} on its first line"
+            )
         return first
     if variable is not None:
         return environment_secret(variable)
     if given == "":
-        name = "challenge password" if what == "challenge" else what
-        raise UsageError(f"the {name} is empty", remedy=f"leave out --{option} if there is none")
+        raise UsageError(f"the {_in_words(what)} is empty", remedy=f"leave out --{option} if there is none")
     return given
+
+
+def _in_words(what: str) -> str:
+    return "challenge password" if what == "challenge" else what
 
 
 def environment_secret(variable: str) -> str:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from mfp_sim.shared.documents import Node, Problems, did_you_mean
+from mfp_sim.shared.documents import Node, Problems, did_you_mean, load_text
 from mfp_sim.shared.documents.kinds import WRONG, Definitions, OneWay, Schema
 from mfp_sim.shared.documents.records import map_of
+from mfp_sim.shared.errors import UsageError
 from mock_scep_server.faults import FAULTS, Fault
 from mock_scep_server.faults.scope import ANSWERS, in_words, names_of, scopes
 
-__all__ = ["Chosen", "ChosenKind", "check_scopes"]
+__all__ = ["Chosen", "ChosenKind", "check_scopes", "option_fault"]
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,23 @@ class ChosenKind(OneWay):
         return {"anyOf": [{"enum": sorted(bare)}, alone, flagged]}
 
 
+def option_fault(text: str) -> Chosen:
+    """The fault of an option ``--fault``: a slug, or ``{slug: argument}`` in YAML.
+
+    Raises:
+        UsageError: it is neither.
+        DocumentError: there is no such fault, or its argument is wrong.
+    """
+    problems = Problems()
+    read = ChosenKind().read(load_text(text, f"--fault {text}"), problems, "--fault")
+    if "{" not in text:  # in a single word the column means nothing
+        problems.found = [replace(problem, line=0, column=0) for problem in problems.found]
+    problems.raise_if_any()
+    if not isinstance(read, Chosen):
+        raise UsageError(f"--fault takes a slug or {{slug: argument}}, not {text!r}")
+    return read
+
+
 def _chosen(entry: Node, problems: Problems) -> Chosen | None:
     slug, argument, place, optional = entry.value, None, entry, False
     if entry.kind == "map":
@@ -57,7 +75,8 @@ def _chosen(entry: Node, problems: Problems) -> Chosen | None:
         if flag is not None and argument.kind == "scalar" and argument.value is None:
             argument = None  # {slug: null, optional: true}
     if not isinstance(slug, str) or slug not in FAULTS:
-        problems.add(place, f"there is no fault {slug!r}", did_you_mean(str(slug), FAULTS))
+        hint = did_you_mean(str(slug), FAULTS) or "mock-scep-server faults lists all"
+        problems.add(place, f"there is no fault {slug!r}", hint)
         return None
     fault = FAULTS[slug].read(argument, problems, place)
     return None if fault is None else Chosen(slug, fault, entry.place, optional)

@@ -121,7 +121,10 @@ def test_what_is_no_message_is_refused_with_its_place(
 ) -> None:
     (tmp_path / "file").write_bytes(content)
     assert main(["decode", str(tmp_path / "file")]) == 2
-    assert words in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert words in said
+    assert said.startswith(f"mfp-sim: {tmp_path / 'file'}")
+    assert said.count(str(tmp_path / "file")) == 1
 
 
 def test_a_truncated_message_and_a_private_key_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

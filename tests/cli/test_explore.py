@@ -33,7 +33,8 @@ def test_a_search_without_a_failure(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert [file.name for file in tmp_path.iterdir()] == ["explore.json"]
     said = capsys.readouterr().out
     assert "every rule held in 20 cases" in said
-    assert f"of {len(SOMETIMES)} sometimes properties came true; seed 1" in said
+    assert f"of {len(SOMETIMES)} situations were reached; seed 1" in said
+    assert f"result in {tmp_path / 'explore.json'}\n" in said
     assert "never reached: " in said
     result = json.loads((tmp_path / "explore.json").read_text())
     assert (result["cases"], result["failures"]) == (20, [])
@@ -250,7 +251,7 @@ def test_a_merged_result_is_not_counted_twice(tmp_path: Path, capsys: pytest.Cap
 
 def test_results_without_a_case_show_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert _merging(tmp_path, {"cases": 0, "failures": []}) == 5
-    assert capsys.readouterr().out == "\nno case was run\n"
+    assert capsys.readouterr().out == f"\nno case was run\nresult in {tmp_path / 'out' / 'explore.json'}\n"
 
 
 def test_the_list_has_every_rule(capsys: pytest.CaptureFixture[str]) -> None:

@@ -253,6 +253,18 @@ def test_completion_knows_every_verb_and_is_a_script(mfp_sim, tmp_path: Path, sh
         subprocess.run([program, "-n", str(tmp_path / "script")], check=True)
 
 
+@pytest.mark.parametrize(
+    ("shell", "place"),
+    [("bash", ".local/share/bash-completion/completions/mfp-sim"), ("zsh", '"${fpath[1]}/_mfp-sim"'),
+     ("fish", ".config/fish/completions/mfp-sim.fish")],
+)  # fmt: skip
+def test_the_head_of_a_completion_script_names_the_place_that_the_help_names(mfp_sim, shell: str, place: str) -> None:
+    head = mfp_sim("completion", shell).out[:600]
+    assert place in head
+    assert "Copy this" not in head
+    assert place in mfp_sim("completion", "--help").out
+
+
 def test_bash_completes(mfp_sim, tmp_path: Path) -> None:
     (tmp_path / "script").write_text(mfp_sim("completion", "bash").out)
     told = subprocess.run(
@@ -404,6 +416,15 @@ def routes(directory: Path, name: str, assumes: str = "") -> Path:
     return file
 
 
+def test_many_scenarios_are_announced_before_they_are_measured(mfp_sim, tmp_path: Path, monkeypatch) -> None:
+    for name in ("one", "two"):
+        routes(tmp_path, name, "[A-13, A-22]")
+    monkeypatch.setattr("mfp_sim.cli.assumptions._FEW", 1)
+    says = "measuring 2 scenarios; a file measures only its own, --jobs N uses several processes\n"
+    assert mfp_sim("check", "--assumptions", tmp_path).err == says
+    assert mfp_sim("check", "--assumptions", tmp_path / "one.scenario.yaml").err == ""
+
+
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_check_tells_what_is_named_too_little_and_too_much(mfp_sim, tmp_path: Path, jobs: int) -> None:
     little, much = routes(tmp_path, "little"), routes(tmp_path, "much", "[A-22, A-33]")
@@ -434,7 +455,9 @@ def test_what_check_writes_run_counts(mfp_sim, tmp_path: Path) -> None:
 
     def last(*words: object) -> str:
         return (
-            mfp_sim("run", file, "--quiet", *words).out.splitlines()[-1].removesuffix(" (mfp-sim check --assumptions)")
+            mfp_sim("run", file, "--quiet", *words)
+            .out.splitlines()[-1]
+            .removesuffix(" (mfp-sim check --assumptions FILE)")
         )
 
     none = "0 depend only on the manual and the RFC; 0 also depend on assumptions; 1 was not examined"

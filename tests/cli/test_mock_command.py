@@ -51,7 +51,9 @@ def test_a_fault_needs_no_script() -> None:
 
 
 @pytest.mark.parametrize(("words", "message"), [
-    (["--fault", "nonce-mismatsh"], "--fault:1:13: there is no fault 'nonce-mismatsh' (did you mean 'nonce-mismatch'?)"),
+    (["--fault", "nonce-mismatsh"], "--fault nonce-mismatsh: there is no fault 'nonce-mismatsh' (did you mean 'nonce-mismatch'?)"),
+    (["--fault", "nosuch"], "--fault nosuch: there is no fault 'nosuch' (mock-scep-server faults lists all)"),
+    (["--fault", "reset", "--fault", "{delay: 5x}@GetCACert"], "--fault {delay: 5x}:1:9: seconds has to be a duration"),
     (["--fault", "reset@PKCSRek"], "PKCSRek"),
     (["--fault", "reset", "--script", "rules.yaml"], "--fault is for a mock without --script (write the fault into a rule"),
 ])  # fmt: skip

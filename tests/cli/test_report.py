@@ -77,7 +77,7 @@ def test_a_real_report_fits_the_schema_and_tells_where_it_comes_from(mfp_sim, re
     ("words", "text"),
     [
         ([], "no report was given"),
-        (["nowhere.json"], "cannot read nowhere.json"),
+        (["nowhere.json"], "cannot read nowhere.json: No such file or directory (give a report.json that mfp-sim run"),
         (["--format", "pdf"], "invalid choice: 'pdf'"),
     ],
 )
@@ -90,7 +90,20 @@ def test_what_is_wrong_is_said(mfp_sim, words: list[str], text: str) -> None:
 def test_a_trace_is_no_report(mfp_sim, reports: Path) -> None:
     done = mfp_sim("report", reports / "traces" / "enrols.jsonl")
     assert done.code == 2
-    assert "is not JSON" in done.err
+    assert "is not JSON (give a report.json that mfp-sim run --report DIR wrote)" in done.err
+
+
+def test_a_scenario_is_not_a_report(mfp_sim, scenario: Path, tmp_path: Path) -> None:
+    done = mfp_sim("report", scenario)
+    assert done.err == f"mfp-sim: {scenario} is not JSON (give a report.json that mfp-sim run --report DIR wrote)\n"
+    (tmp_path / "cut.json").write_text('{\n"a": ')
+    assert "cut.json is not JSON, from line 2, column 6 (" in mfp_sim("report", tmp_path / "cut.json").err
+
+
+def test_a_badge_of_a_run_without_a_grade_is_refused(mfp_sim, reports: Path) -> None:
+    done = mfp_sim("report", reports / "report.json", "--format", "badge")
+    assert (done.code, done.out) == (2, "")
+    assert "report.json is the report of a run without a grade, which a badge shows (give a report of" in done.err
 
 
 def test_a_report_that_is_nested_too_deeply_is_refused(mfp_sim, reports: Path, monkeypatch) -> None:

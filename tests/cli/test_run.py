@@ -108,7 +108,9 @@ def test_one_instance_of_a_file(mfp_sim, tmp_path: Path, scenario) -> None:
         (["run", "--tls-insecure"], 2, "--tls-insecure applies only to a real server (give --ca URL too)"),
         (["run", "--ca", "http://[::1/x"], 2, "is not a URL"),
         (["run", "--ca", "http://no-such-host.invalid/x"], 3, "the name does not resolve"),
-        (["rnu"], 2, "invalid choice: 'rnu'"),
+        (["rnu"], 2, "; did you mean 'run'?"),
+        (["schema", "fleets"], 2, "argument scenario|fleet: invalid choice: 'fleets'"),
+        (["schema", "fleets"], 2, "; did you mean 'fleet'?"),
     ],
 )
 def test_what_is_wrong_is_said(mfp_sim, words: list[str], code: int, text: str) -> None:

@@ -19,8 +19,12 @@ def test_a_file_is_read_up_to_its_size(tmp_path: Path) -> None:
     assert octets_of(file, 5) == b"12345"
     with pytest.raises(UsageError, match="x is larger than 4 bytes"):
         octets_of(file, 4)
-    with pytest.raises(UsageError, match=r"cannot read .*missing: No such file"):
+    with pytest.raises(UsageError, match=r"cannot read .*missing: No such file") as missing:
         octets_of(tmp_path / "missing", 4)
+    assert missing.value.remedy == "check its name, and the directory in which this command runs"
+    with pytest.raises(UsageError, match="Is a directory") as directory:
+        octets_of(tmp_path, 4)
+    assert directory.value.remedy == "give a file, not a directory"
 
 
 @pytest.mark.parametrize("text", ["{", "[" * 100_000, "\x00"])

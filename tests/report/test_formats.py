@@ -249,7 +249,7 @@ def test_each_report_counts_the_three_classes() -> None:
     stream = io.StringIO()
     Console(stream).summary(run, 1.0)
     assert stream.getvalue().splitlines()[-1] == (
-        "2 depend only on the manual and the RFC; 1 also depends on assumptions; 3 were not examined (mfp-sim check --assumptions)"
+        "2 depend only on the manual and the RFC; 1 also depends on assumptions; 3 were not examined (mfp-sim check --assumptions FILE)"
     )
     suites = ET.fromstring(as_junit(run))
     assert [suite.find("properties/property[@name='basis']").get("value") for suite in suites][2:4] == [

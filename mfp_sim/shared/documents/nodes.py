@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
 
-from mfp_sim.shared.errors import DocumentError, Problem, UsageError, place_of
+from mfp_sim.shared.errors import DocumentError, Problem, UsageError, place_of, unread
 
 __all__ = [
     "MAX_OCTETS",
@@ -349,7 +349,7 @@ def load(path: Path) -> Node:
     try:
         octets = path.read_bytes()
     except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}") from None
+        raise unread(path, error) from None
     return load_text(octets, str(path))
 
 
