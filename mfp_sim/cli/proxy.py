@@ -135,7 +135,7 @@ def _endpoint(options: argparse.Namespace, clock: SystemClock) -> TlsEndpoint | 
 
 def _announcement(options: argparse.Namespace, server: ServerHost, endpoint: TlsEndpoint | None) -> Iterator[str]:
     path = Url.parse(options.to).target if options.to is not None else "/"
-    where = f"the tape {options.replay}" if options.replay is not None else options.to
+    where = f"the saved session {options.replay}" if options.replay is not None else options.to
     yield f"proxy at {server.url}{path}, in front of {where}; give the device this URL; Ctrl-C stops it"
     if endpoint is not None and endpoint.anchor is not None:
         out = f", in {options.https_ca_out}" if options.https_ca_out else "; --https-ca-out FILE writes it"

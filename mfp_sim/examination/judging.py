@@ -157,8 +157,8 @@ CONDUCT: Mapping[str, _Row] = {
     "refuses": _must_not(_ACCEPTED),
     "not-usable": _must_not("it installed a certificate that cannot be used"),
     "fails": _must_not("it treated a refusal as a certificate"),
-    "tells": _must_not("it treated a refusal as a certificate"),
-    "told-badalg": _must_not("it treated a refusal as a certificate"),
+    "shows": _must_not("it treated a refusal as a certificate"),
+    "shows-badalg": _must_not("it treated a refusal as a certificate"),
     "malformed": _must_not(_ACCEPTED),
     "http": _must_not("it treated an HTTP error as a success"),
     "takes": _should(_STRICT),
@@ -218,7 +218,7 @@ _AUTHENTIC: Mapping[str, str] = {
     "http": "it read a reply of the CA that came with another HTTP status than 200",
 }
 """What is lenient but not unsafe, if it accepted a SUCCESS of the CA: signed, and for its request."""
-_MAY_ASK_AGAIN = ("http", "fails", "tells", "told-badalg")
+_MAY_ASK_AGAIN = ("http", "fails", "shows", "shows-badalg")
 """The words of a request that has failed: a new request, in another form, is not affected by the fault."""
 _TOLD = ("failinfo", "badalg", "badmessagecheck", "badrequest", "badtime", "badcertid")
 
@@ -242,7 +242,7 @@ def judge(word: str, seen: Observation, slug: str | None = None) -> Judged:
         verdict, because = WARN, "it sent its request to a CA with another fingerprint than it was given"
     elif word == "ca-check-bag" and any("badMessageCheck" in entry.decision for entry in seen.entries):
         verdict, because = WARN, "it encrypted its request to another certificate than that of the given CA"
-    elif word == "tells" and conduct is Conduct.REFUSED and not any(text in _letters(seen.output) for text in _TOLD):
+    elif word == "shows" and conduct is Conduct.REFUSED and not any(text in _letters(seen.output) for text in _TOLD):
         verdict, because = FINDING, "it does not say which failInfo the CA sent"
     return Judged(verdict, because)
 

@@ -61,7 +61,7 @@ _FAILURES = ("badAlg", "badMessageCheck", "badRequest", "badTime", "badCertId")
 
 def _plain() -> Iterator[Situation]:
     """Situations at a CA that does nothing wrong."""
-    tells = "ends the request as failed and shows failInfo and failInfoText to its operator"
+    shows = "ends the request as failed and shows failInfo and failInfoText to its operator"
     polls = "keeps key and transaction and polls, up to its own limit"
     yield Situation("ra", "an RA with two certificates is in front of the CA", "takes",
                     "encrypts to the encryption certificate of the RA", ca="ra: split",
@@ -69,10 +69,10 @@ def _plain() -> Iterator[Situation]:
     yield Situation("pending-once", "the first reply is PENDING, the second SUCCESS", "polls", polls,
                     "[{when: {type: PKCSReq}, then: pending, times: 1}]", _POLLS)  # fmt: skip
     refused = "{when: {operation: PKIOperation}, then: {failure: 2}}"
-    yield Situation("pending-then-refused", "the reply is PENDING, then FAILURE", "fails", tells,
+    yield Situation("pending-then-refused", "the reply is PENDING, then FAILURE", "fails", shows,
                     "[{when: {type: PKCSReq}, then: pending, times: 1}, " + refused + "]", _POLLS)  # fmt: skip
     for number, name in enumerate(_FAILURES):
-        yield Situation(f"refused-{name.lower()}", f"the CA replies with FAILURE {name}", "tells", tells,
+        yield Situation(f"refused-{name.lower()}", f"the CA replies with FAILURE {name}", "shows", shows,
                         f"[{{when: {{operation: PKIOperation}}, then: {{failure: {number}, text: no}}}}]")  # fmt: skip
     yield Situation("renewal", "the certificate is renewed", "renews",
                     "has a new certificate, and used the old one to request it",

@@ -62,18 +62,19 @@ class Tape:
         """See `ReplySource.ask`."""
         octets = octets_of(self._next(request).reply, _CAP)
         if not octets:
-            raise ConnectionLost("on the tape, the connection ended without a reply", sent=True)
+            raise ConnectionLost("in the saved session, the connection ended without a reply", sent=True)
         try:
             return reply_of(octets)
         except (http.client.HTTPException, ValueError, OSError) as error:
-            raise MalformedHttp(f"the reply on the tape is not complete: {type(error).__name__}", sent=True) from None
+            text = f"the reply in the saved session is not complete: {type(error).__name__}"
+            raise MalformedHttp(text, sent=True) from None
 
     def _next(self, request: HttpRequest) -> _Recorded:
         name, mark = SeenRequest.of(request).name, _mark(request)
         with self._lock:
             same = [one for one in self._exchanges if one.name == name]
             if not same:
-                raise ConnectFailed(f"the tape has no reply to {name}")
+                raise ConnectFailed(f"the saved session has no reply to {name}")
             exact = [one for one in same if one.mark == mark]
             unplayed = [one for one in (*exact, *same) if not one.played]
             found = unplayed[0] if unplayed else (exact or same)[-1]

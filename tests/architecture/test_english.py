@@ -63,7 +63,7 @@ IDIOMS = {
 }
 ALLOWED = (
     r"OCTET", r"octets=", r"octet-stream", r"\bname: [\w.-]+", r"\[[\w.-]+\]\([^)]*\)", r"[\w.]+\.example", r"`[^` ]*`", r"\{[^{}]*\}",
-    r"\b(?:told-badalg|zero-octet|replay-same-octets)\b", r"\boctets(?=: a number| \\\|| \(default)|(?<=default )octets",
+    r"\b(?:zero-octet|replay-same-octets)\b", r"\boctets(?=: a number| \\\|| \(default)|(?<=default )octets",
 )  # fmt: skip
 """Where the word is ASN.1's or HTTP's, or part of a name that programs read: a key, a slug, an argument, code."""
 
