@@ -27,7 +27,7 @@ from mfp_sim.conformance.model import Check, CheckResult, CheckVerdict
 from mfp_sim.conformance.operators import Act, ActByCommand, OperatorAct, OperatorCase
 from mfp_sim.conformance.personas import persona_named
 from mfp_sim.conformance.planned import planned, questionnaire
-from mfp_sim.conformance.printers import MODELS, printer_verdicts
+from mfp_sim.conformance.printers import MODELS, bugs_in, printer_verdicts
 from mfp_sim.conformance.progress import MINTED, ProgressFile, Server, read_progress
 from mfp_sim.conformance.quick import BUDGET, PRINTERS, quick
 from mfp_sim.conformance.registry import select
@@ -367,21 +367,27 @@ def _run_with(options: argparse.Namespace, keys: KeySource) -> int:
         },
         share=options.share,
     )
-    _publish(options, console, report, run, kept)
-    code = _exit_code(run, verdicts, compared, strict=options.strict)
-    code = code or (MfpSimError.exit_code if run.internal_errors else 0)
+    bugs = [*(f"{result.check.id}: {result.reason}" for result in run.internal_errors), *bugs_in(printers)]
+    _publish(options, console, report, run, kept, list(map(session.redactor.text, bugs)))
+    code = _exit_code(run, verdicts, compared, strict=options.strict, bugs=bool(bugs))
     if not (options.quiet or options.json) and (last := of_checks(report, code, "server", options.report)):
         console.line(last)
     return code
 
 
 def _publish(
-    options: argparse.Namespace, console: Console, report: RunReport, run: ConformanceRun, kept: Path | None
+    options: argparse.Namespace,
+    console: Console,
+    report: RunReport,
+    run: ConformanceRun,
+    kept: Path | None,
+    bugs: Sequence[str],
 ) -> None:
-    """Print the summary, and write the report by the options; ``kept`` is the directory of the run's journal."""
+    """Print the summary and what bugs of mfp-sim ended, and write the report by the options; ``kept`` is the directory
+    of the run's journal."""
     _summary(console, report, run)
-    for result in run.internal_errors:
-        print(f"mfp-sim: {result.check.id}: {result.reason} (MFP_SIM_DEBUG=1 shows where)", file=sys.stderr)
+    for bug in bugs:
+        print(f"mfp-sim: {bug} (MFP_SIM_DEBUG=1 shows where)", file=sys.stderr)
     if options.report is not None:
         write_reports(report, options.report, lambda text: print(text, file=sys.stderr))
         if kept is not None and kept.resolve() != options.report.resolve():
@@ -491,21 +497,25 @@ INSECURE = 6
 """The exit code of a run with a security failure that no baseline expects."""
 
 
-def _exit_code(run: ConformanceRun, verdicts: Mapping[str, str], compared: Baseline | None, *, strict: bool) -> int:
-    """The exit code, by the ``verdicts`` on everything that was judged."""
+def _exit_code(
+    run: ConformanceRun, verdicts: Mapping[str, str], compared: Baseline | None, *, strict: bool, bugs: bool
+) -> int:
+    """The exit code, by the ``verdicts`` on everything that was judged; ``bugs`` of mfp-sim count if nothing is wrong
+    otherwise."""
     wrong = verdicts if compared is None else compared.unexpected
     if any(verdicts[name] == baselines.SECURITY_FAIL for name in wrong):
         return INSECURE
     if not (run.first.held and run.last.held):
         return 3
+    fine = MfpSimError.exit_code if bugs else 0
     if not verdicts:
-        return MfpSimError.exit_code if run.internal_errors else 5
+        return fine or 5
     if run.stopped is not None:
         return 1
     if compared is not None:
-        return int(compared.broken)
+        return int(compared.broken) or fine
     bad = baselines.BAD | (baselines.BAD_IF_STRICT if strict else set())
-    return int(any(verdict in bad for verdict in verdicts.values()))
+    return int(any(verdict in bad for verdict in verdicts.values())) or fine
 
 
 # --- files ------------------------------------------------------------------------------------------------

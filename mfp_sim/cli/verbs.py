@@ -185,7 +185,7 @@ _CODES: Mapping[str, Mapping[int, str]] = {
         5: f"{_NO_SCENARIO}, or every scenario was skipped",
     },
     "list": {5: _NO_SCENARIO},
-    "show": {1: "the scenario is not as expected", 5: _NO_SCENARIO},
+    "show": {1: "the scenario is not as expected", 5: f"{_NO_SCENARIO}, or it was skipped"},
     "explain": {5: "--search found nothing"},
     "check": {
         0: "no mistakes",

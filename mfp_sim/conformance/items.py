@@ -142,6 +142,8 @@ class CheckItem(_Item):
         self.user_properties.append(("verdict", result.verdict.word))
         if session.target.scheme == "https" and self.config.getoption("scep_tls_insecure"):
             self.user_properties.append((UNCHECKED, "yes"))
+        if run.internal_errors:
+            raise CheckFailed(result, result.reason or "")
         self._compare(result)
         if result.verdict > CheckVerdict.FAIL:
             pytest.skip(result.reason or "not judged")

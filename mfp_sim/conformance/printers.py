@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -33,7 +33,7 @@ from mfp_sim.shared.scep.vocabulary import MessageType, Operation, PkiStatus
 from mfp_sim.shared.simtime import Clock, Scheduler
 from mfp_sim.transport import Done, Result, Transport, UnderWay
 
-__all__ = ["MODELS", "printer_verdicts"]
+__all__ = ["MODELS", "bugs_in", "printer_verdicts"]
 
 MODELS = (
     "canon-ir-adv-dx",
@@ -203,6 +203,12 @@ class _Try:
     def reached(self) -> int:
         """The number of passed stages."""
         return sum(stage.outcome == "done" for stage in self.stages)
+
+
+def bugs_in(printers: Iterable[PrinterVerdict]) -> Iterator[str]:
+    """The models that a bug of mfp-sim ended, each with what happened."""
+    for printer in printers:
+        yield from (f"{printer.model}: {text}" for text in printer.because if text.startswith(INTERNAL))
 
 
 def printer_verdicts(session: Client, models: tuple[str, ...] = MODELS) -> Iterator[PrinterVerdict]:

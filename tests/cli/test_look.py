@@ -352,6 +352,13 @@ def test_of_very_many_mistakes_the_first_are_told(mfp_sim, scenario) -> None:
     assert len(json.loads(mfp_sim("check", scenario, "--json").out)) == 300
 
 
+def test_the_story_of_a_scenario_that_was_skipped_is_not_a_pass(mfp_sim, scenario) -> None:
+    text = scenario.read_text().replace("{static: canary-5c0d}", "none, url: 'http://127.0.0.1:9/scep'")
+    scenario.write_text(text + "  - network: refused\n")
+    done = mfp_sim("show", scenario)
+    assert (done.code, "skip  enrols  (it changes the network" in done.out) == (5, True)
+
+
 def test_an_empty_directory_is_said(mfp_sim, tmp_path: Path) -> None:
     for verb, code in (("check", 5), ("list", 5), ("run", 5), ("show", 5), ("coverage", 5), ("power-points", 2)):
         told = mfp_sim(verb, tmp_path)

@@ -117,3 +117,15 @@ def test_a_session_in_which_no_check_was_judged_does_not_pass(server, tmp_path: 
     assert "1 passed, 1 skipped" in done.stdout, "the control is not a check"
     done = pytest_at(mock.url, tmp_path, *words, "-k", "refuses-bad-signature or caps-supported")
     assert (done.returncode, "no verdict" in done.stdout) == (0, False), done.stdout
+
+
+def test_a_bug_of_ours_fails_the_check_and_does_not_skip_it(server, tmp_path: Path) -> None:
+    (tmp_path / "conftest.py").write_text(
+        "from dataclasses import replace\n"
+        "from mfp_sim.conformance import items\n"
+        "check = items.all_checks()['caps-supported']\n"
+        "items.all_checks = lambda: {check.id: replace(check, run=lambda _: 1 / 0)}\n"
+    )
+    done = pytest_at(server().url, tmp_path, "-q", "-k", "caps-supported")
+    assert done.returncode == 1, done.stdout
+    assert "internal error of mfp-sim, please report it: ZeroDivisionError: division by zero" in done.stdout

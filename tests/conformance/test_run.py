@@ -642,7 +642,8 @@ def test_a_mistake_of_ours_with_one_model_is_that_models_verdict(server, conform
     mock, real = server(), printers._recovers
     monkeypatch.setattr(printers, "_recovers", lambda s, p: _planted() if p.name == "canon-7100" else real(s, p))
     models = ("--printer", "canon-7100", "--printer", "canon-ir-adv-dx")
-    conform(mock.url, *BY_VALUE, "--verdict", "printers", *models, "--report", tmp_path)
+    code, shown = conform(mock.url, *BY_VALUE, "--verdict", "printers", *models, "--report", tmp_path)
+    assert (code, "mfp-sim: canon-7100: internal error of mfp-sim, please report it: Run" in shown) == (4, True)
     found = {entry["model"]: entry for entry in report(tmp_path)["printers"]}
     assert found["canon-7100"]["verdict"] == "not-tried"
     assert found["canon-7100"]["because"] == ["internal error of mfp-sim, please report it: RuntimeError: planted"]
