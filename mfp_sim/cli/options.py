@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from mfp_sim import __version__
-from mfp_sim.cli.values import count, days, long_time, port, rate, seconds, seed, seeds, shard, speed
+from mfp_sim.cli.values import count, long_time, port, rate, seconds, seed, seeds, shard, speed, up_to
 from mfp_sim.cli.verbs import VERBS, exit_codes
 from mfp_sim.shared.reaching import REACH_OPTIONS
 
@@ -18,6 +18,7 @@ __all__ = ["build_parser"]
 _SELECTION = "scenario files, directories, names, or globs of names (default: all scenarios of the package)"
 
 
+_PROCESSES = 256
 _CHOICE = re.compile(r"argument (.+): invalid choice: '(.*)' \(choose from (.+)\)", re.DOTALL)
 
 
@@ -88,7 +89,7 @@ def _json(parser: argparse.ArgumentParser, what: str = "print JSON") -> None:
 
 
 def _jobs(parser: argparse.ArgumentParser, what: str) -> None:
-    parser.add_argument("--jobs", type=count, default=1, metavar="N", help=what)
+    parser.add_argument("--jobs", type=up_to(_PROCESSES), default=1, metavar="N", help=what)
 
 
 def _secret(parser: argparse.ArgumentParser, name: str, what: str) -> None:
@@ -250,8 +251,10 @@ def _conform_safety(parser: argparse.ArgumentParser) -> None:
     safe.add_argument("--read-only", action="store_true", help="request no certificate")
     safe.add_argument("--budget", type=count, metavar="N", help="request at most N certificates")
     safe.add_argument("--subject-prefix", default="mfp-sim-conform", metavar="TEXT", help="prefix of every subject")
-    safe.add_argument("--rate", type=float, metavar="N", help="send at most N requests per second")
-    safe.add_argument("--timeout", type=float, default=30.0, metavar="SECONDS", help="for each exchange (default: 30)")
+    safe.add_argument("--rate", type=rate, metavar="N", help="send at most N requests per second")
+    safe.add_argument(
+        "--timeout", type=seconds, default=30.0, metavar="SECONDS", help="for each exchange (default: 30)"
+    )
     safe.add_argument("--ca-fingerprint", metavar="HEX", help="expected fingerprint of the CA certificate")
     safe.add_argument(
         "--allow",
@@ -318,7 +321,9 @@ def _conform_results(parser: argparse.ArgumentParser) -> None:
     )
     out.add_argument("--resume", type=Path, metavar="DIR", help="continue the interrupted run whose reports are in DIR")
     out.add_argument("--matrix", type=Path, metavar="FILE", help="with --self-test: the matrix as Markdown")
-    out.add_argument("--jobs", type=count, default=1, metavar="N", help="with --self-test: processes (default: 1)")
+    out.add_argument(
+        "--jobs", type=up_to(_PROCESSES), default=1, metavar="N", help="with --self-test: processes (default: 1)"
+    )
     out.add_argument("-q", "--quiet", action="store_true", help="show only what is wrong, and the verdicts")
     out.add_argument("--json", action="store_true", help="print JSON on standard output")
 
@@ -433,7 +438,7 @@ def _serve(parser: argparse.ArgumentParser) -> None:
         "--port", type=port, default=8000, help="port of the first printer's Remote UI, 0 for any free port\n"
         "(default: 8000); further printers use the following ports",
     )  # fmt: skip
-    parser.add_argument("--printers", type=count, default=1, metavar="N", help="number of printers (default: 1)")
+    parser.add_argument("--printers", type=up_to(100), default=1, metavar="N", help="number of printers (default: 1)")
     parser.add_argument(
         "--profile", default="canon-ir-adv-dx", metavar="NAME|FILE", help="printer model (default: canon-ir-adv-dx)"
     )
@@ -472,7 +477,7 @@ def _explore(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--time", type=long_time, metavar="TIME", help="search this long: 90s, 10m, 8h")
     parser.add_argument("--first", action="store_true", help="stop at the first failure (default: after ten)")
     parser.add_argument("--seed", type=seed, default=1, metavar="N", help="another search (default: 1)")
-    parser.add_argument("--jobs", type=count, default=1, metavar="N",
+    parser.add_argument("--jobs", type=up_to(_PROCESSES), default=1, metavar="N",
                         help="processes; the cases are the same with any number (default: 1)")  # fmt: skip
     what = parser.add_argument_group("what is drawn")
     what.add_argument("--printers", type=int, choices=[1, 2, 3], default=2, metavar="1|2|3",
@@ -495,9 +500,9 @@ def _explore(parser: argparse.ArgumentParser) -> None:
     server.add_argument("--keep-going", action="store_true", help="continue after a breach of security")
     server.add_argument("--i-may-search-this-server", action="store_true", help="allow a server on another computer")
     server.add_argument("--subject-prefix", default="mfp-sim-explore", metavar="TEXT", help="prefix of every subject")
-    server.add_argument("--rate", type=float, metavar="N", help="send at most N requests per second")
+    server.add_argument("--rate", type=rate, metavar="N", help="send at most N requests per second")
     server.add_argument(
-        "--timeout", type=float, default=30.0, metavar="SECONDS", help="for each exchange (default: 30)"
+        "--timeout", type=seconds, default=30.0, metavar="SECONDS", help="for each exchange (default: 30)"
     )
     server.add_argument("--ca-fingerprint", metavar="HEX", help="expected fingerprint of the CA certificate")
     _conform_operator(parser)
@@ -509,7 +514,7 @@ def _explore(parser: argparse.ArgumentParser) -> None:
 def _fleet(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("plans", nargs="+", type=Path, metavar="PLAN",
                         help="a plan's file, or the name of a plan of the package; with --merge, reports")  # fmt: skip
-    parser.add_argument("--days", type=days, metavar="N", help="number of days, instead of the plan's")
+    parser.add_argument("--days", type=up_to(36_500), metavar="N", help="number of days, instead of the plan's")
     chance = parser.add_mutually_exclusive_group()
     chance.add_argument("--seed", type=seed, metavar="N", help="use this seed instead of the plan's")
     chance.add_argument(
@@ -518,7 +523,9 @@ def _fleet(parser: argparse.ArgumentParser) -> None:
         metavar="A..B",
         help="one run per seed (at most 10000); report the median of each\nfigure",
     )
-    parser.add_argument("--jobs", type=count, default=1, metavar="N", help="processes for several runs (default: 1)")
+    parser.add_argument(
+        "--jobs", type=up_to(_PROCESSES), default=1, metavar="N", help="processes for several runs (default: 1)"
+    )
     parser.add_argument(
         "--find",
         choices=["workers"],
@@ -539,8 +546,10 @@ def _load(parser: argparse.ArgumentParser) -> None:
     how = parser.add_argument_group("amount (default: the plan's, or 100 certificates at 5 a second)")
     kind = how.add_mutually_exclusive_group()
     kind.add_argument("--rate", type=rate, metavar="N", help="start N enrolments a second, even if others still run")
-    kind.add_argument("--clients", type=count, metavar="N", help="N clients, each with one enrolment after another")
-    how.add_argument("--certificates", type=count, metavar="N", help="request at most N certificates")
+    kind.add_argument(
+        "--clients", type=up_to(10_000), metavar="N", help="N clients, each with one enrolment after another"
+    )
+    how.add_argument("--certificates", type=up_to(1_000_000), metavar="N", help="request at most N certificates")
     how.add_argument("--ramp", type=seconds, metavar="SECONDS", help="time in which the rate rises to its value")
     how.add_argument("--timeout", type=seconds, metavar="SECONDS", help="per exchange (default: 30)")
     how.add_argument("--seed", type=seed, metavar="N", help="seed of the times at which enrolments begin")
@@ -552,14 +561,20 @@ def _load(parser: argparse.ArgumentParser) -> None:
     _reach(parser, "reaching the server, without a proxy", proxies=False)
     keys = parser.add_argument_group("key pairs (default: made for the run)")
     keys.add_argument("--keys", type=Path, metavar="FILE", help="PEM file of keys; a run uses each key once")
-    keys.add_argument("--make-keys", type=count, metavar="N", help="only make N keys and write them to --keys")
+    keys.add_argument(
+        "--make-keys", type=up_to(1_000_000), metavar="N", help="only make N keys and write them to --keys"
+    )
     keys.add_argument("--key-bits", type=int, choices=[2048, 3072, 4096], default=2048, help="default: 2048")
     where = parser.add_argument_group("processes and computers")
-    where.add_argument("--processes", type=count, default=1, metavar="N", help="workers on this computer (default: 1)")
+    where.add_argument(
+        "--processes", type=up_to(_PROCESSES), default=1, metavar="N", help="workers on this computer (default: 1)"
+    )
     role = where.add_mutually_exclusive_group()
     role.add_argument("--master", action="store_true", help="collect the results of workers on other computers")
     role.add_argument("--worker", action="store_true", help="work for a master on another computer")
-    where.add_argument("--expect-workers", type=count, default=1, metavar="N", help="workers in all (default: 1)")
+    where.add_argument(
+        "--expect-workers", type=up_to(10_000), default=1, metavar="N", help="workers in all (default: 1)"
+    )
     where.add_argument("--bind", default="127.0.0.1", metavar="ADDRESS", help="address of the master (default: "
                        "loopback);\nits port has no password: use a private network")  # fmt: skip
     where.add_argument("--master-host", default="127.0.0.1", metavar="HOST", help="default: 127.0.0.1")

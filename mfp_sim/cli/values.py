@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-__all__ = ["count", "days", "long_time", "port", "rate", "seconds", "seed", "seeds", "shard", "speed"]
+__all__ = ["count", "long_time", "port", "rate", "seconds", "seed", "seeds", "shard", "speed", "up_to"]
 
 
 def _whole(low: int, high: float, what: str) -> Callable[[str], int]:
@@ -16,6 +16,11 @@ def _whole(low: int, high: float, what: str) -> Callable[[str], int]:
         return number
 
     return read
+
+
+def up_to(most: int) -> Callable[[str], int]:
+    """A count from 1 to ``most``, of something that takes time or memory."""
+    return _whole(1, most, f"a count from 1 to {most}")
 
 
 def _number(low: float, high: float, what: str) -> Callable[[str], float]:
@@ -34,7 +39,6 @@ def _number(low: float, high: float, what: str) -> Callable[[str], float]:
 _ANY, _LEAST = float("inf"), 5e-324
 _MOST_SEEDS = 10_000
 count = _whole(1, _ANY, "a count from 1")
-days = _whole(1, 36_500, "a number of days from 1 to 36500")  # as in a plan
 seed = _whole(0, _ANY, "a whole number from 0")
 port = _whole(0, 65535, "a port from 0 to 65535")
 seconds = _number(0.1, 3600, "a time from 0.1 to 3600 seconds")

@@ -160,8 +160,8 @@ def test_days_that_end_before_an_outage_are_refused(mfp_sim, plan: Path) -> None
 @pytest.mark.parametrize(
     ("option", "value", "says"),
     [
-        ("--days", "36501", "'36501' is not a number of days from 1 to 36500"),
-        ("--days", "0", "'0' is not a number of days from 1 to 36500"),
+        ("--days", "36501", "'36501' is not a count from 1 to 36500"),
+        ("--days", "0", "'0' is not a count from 1 to 36500"),
         ("--seeds", "0..10000", "'0..10000' has more than 10000 seeds"),
         ("--seeds", "0..99999999999", "'0..99999999999' has more than 10000 seeds"),
         ("--seeds", "3..2", "'3..2' is not a range of seeds such as 0..49"),
