@@ -44,7 +44,7 @@ _DOUBTED = {
 
 
 def of_fleet(directory: Path | None, *, unmet: bool, remedy: bool) -> str:
-    """The line of ``fleet``: whether an expectation was not met, and whether a remedy was shown."""
+    """The line of ``fleet``: whether something is not as expected, and whether a remedy was shown."""
     page = f"open {directory / 'fleet.html'}" if directory is not None else "--report DIR writes charts of this run"
     if unmet:
         return f"Not as expected. Next: {page}"

@@ -56,15 +56,16 @@ def fleet(options: argparse.Namespace) -> int:
             write(options.report / name, text)
     _summary(console, report)
     agrees = _agrees(console, report, options)
+    sought = bool(report.search) and report.found is None
+    code = int(bool(report.unmet) or sought or not agrees)
     if options.report is not None:
         console.line(f"\nreports in {options.report}")
     if options.json:
         print(json.dumps(as_json(report)))
     else:
         remedy = any(one.remedy for one in report.advice)
-        console.line(f"\n{of_fleet(options.report, unmet=bool(report.unmet), remedy=remedy)}")
-    sought = bool(report.search) and report.found is None
-    return 1 if report.unmet or sought or not agrees else 0
+        console.line(f"\n{of_fleet(options.report, unmet=bool(code), remedy=remedy)}")
+    return code
 
 
 def _plan(options: argparse.Namespace) -> FleetPlan:

@@ -64,7 +64,7 @@ def advice_on(plan: FleetPlan, runs: Sequence[FleetRun]) -> tuple[Advice, ...]:
 
 
 def _waits(one: PrinterClass, outage: Outage) -> float:
-    """The seconds that a request waits in vain during the outage."""
+    """The seconds that a request waits without a reply during the outage."""
     return one.seconds if outage.looks in ("silent", "hangs") else 0.0
 
 
@@ -251,12 +251,13 @@ def _gaps(plan: FleetPlan, runs: Sequence[FleetRun]) -> Iterator[Advice]:
             continue
         every = one.every_days
         if every is None and plan.days * DAY > starts[0] + validity:
-            text = f"Printers of class {one.name} ask once, and the certificate is valid for {lasting_of(validity)}."
+            valid = lasting_of(validity)
+            text = f"Printers of class {one.name} request only one certificate, which is valid for {valid}."
             yield Advice("bad", text, "set every to an interval below the validity")
         elif every is not None and validity < every * DAY and plan.days * DAY > starts[0] + validity:
             text = (
-                f"A certificate is valid for {lasting_of(validity)}, and printers of class {one.name} ask every "
-                f"{every} d: each is without one for {lasting_of(every * DAY - validity)} of every period."
+                f"A certificate is valid for {lasting_of(validity)}, and printers of class {one.name} request one "
+                f"every {every} d: each is without one for {lasting_of(every * DAY - validity)} of every period."
             )
             shorter = int(validity // DAY // 2)
             yield Advice("bad", text, f"every: {shorter}d, or a validity of {2 * every}d" if shorter else "")

@@ -128,6 +128,7 @@ def test_more_workers_do_not_help_against_an_outage(mfp_sim, plan: Path, tmp_pat
     says = "30 requests fail even with 30 workers, with which no request waits: more workers do not help"
     assert f"no number of workers that was tried is enough: {says}\n" in shown.out
     assert "    remedy: check days, outages, approvals and polling\n" in shown.out
+    assert shown.out.splitlines()[-1] == f"Not as expected. Next: open {tmp_path / 'out' / 'fleet.html'}"
     assert f"No number of workers that was tried is enough: {says}." in (tmp_path / "out" / "fleet.html").read_text()
     assert json.loads((tmp_path / "out" / "fleet.json").read_text())["hopeless"] == says
 

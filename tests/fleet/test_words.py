@@ -139,7 +139,7 @@ def test_printers_that_had_no_end_are_not_approved() -> None:
     ("every", "says"),
     [
         ("every: 30d, ", "each is without one for 10 d of every period. | every: 10d, or a validity of 60d"),
-        ("", "ask once, and the certificate is valid for 20 d. | set every to an interval below the validity"),
+        ("", "request only one certificate, which is valid for 20 d. | set every to an interval below the validity"),
     ],
 )
 def test_certificates_that_end_before_the_next_request(every: str, says: str) -> None:
@@ -192,7 +192,7 @@ def test_no_limit_is_met_if_no_request_ended() -> None:
 def test_times_of_keys_spread_a_herd_and_a_ca_may_take_no_time() -> None:
     told = "\n".join(_told(few(300, adjust="false", service="1s", more=", key_time: {least: 0s, most: 30s}")))
     assert "All 300 printers of class offices send requests within 30 s" in told
-    assert "ask" not in "\n".join(_told(few(300, adjust="false", service="0s")))
+    assert "send requests" not in "\n".join(_told(few(300, adjust="false", service="0s")))
 
 
 def test_a_ca_that_many_workers_relieve_is_found_although_few_change_nothing() -> None:
