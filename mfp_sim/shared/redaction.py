@@ -23,12 +23,15 @@ OWN = "a word of our own"
 """Marks a field whose texts come from the program itself: ``id: Annotated[str, OWN]``."""
 
 
+_WIDE = ("utf-16-le", "utf-16-be", "utf-32-be")
+"""Encodings of several bytes a character: Windows', and those of BMPString and UniversalString in DER."""
 _LONGEST = 1024
 """The longest secret, in bytes, that is found with some characters percent-encoded."""
 
 
 class Redactor:
-    """Knows the secrets of one run and masks them by value: plain, hex, base64 (any alignment), UTF-16, escaped.
+    """Knows the secrets of one run and masks them by value: plain, hex, base64 (any alignment), UTF-16 and UTF-32,
+    escaped.
 
     Escaped means as in JSON, Python and HTML, and percent-encoded. An encoder of URLs encodes some characters:
     each may be encoded or not, also repeatedly, and a space may be ``+``.
@@ -47,11 +50,12 @@ class Redactor:
         octets = secret.encode() if isinstance(secret, str) else secret
         if not octets:
             return
-        forms = {octets.decode("utf-8", "replace")}
-        for encoded in (octets, octets.decode("utf-8", "replace").encode("utf-16-le")):
+        text = octets.decode("utf-8", "replace")
+        forms = {text}
+        for encoded in (octets, *(text.encode(wide) for wide in _WIDE)):
             forms |= {binascii.hexlify(encoded).decode(), binascii.hexlify(encoded).decode().upper()}
             forms |= _base64_forms(encoded)
-        forms |= _escaped_forms(octets.decode("utf-8", "replace"))
+        forms |= _escaped_forms(text)
         forms.discard("")
         if len(octets) <= _LONGEST:
             self._whole.setdefault(octets, instead)
@@ -74,7 +78,7 @@ class Redactor:
     def octets(self, octets: bytes) -> bytes:
         """The bytes with every form of every secret overwritten by asterisks; the length stays, so DER stays DER."""
         for form in self._forms:
-            for encoded in (form.encode(), form.encode("utf-16-le"), form.encode("utf-16-be")):
+            for encoded in (form.encode(), *(form.encode(wide) for wide in _WIDE)):
                 if encoded in octets:
                     octets = octets.replace(encoded, b"*" * len(encoded))
         if b"%" in octets or b"+" in octets:

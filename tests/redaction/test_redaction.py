@@ -64,6 +64,18 @@ def test_the_octets_of_a_der_string_are_masked_in_hex() -> None:
     assert Redactor([SECRET]).text(tlv.hex()) == f"0c{len(OCTETS):02x}{MASK}"
 
 
+@pytest.mark.parametrize(("tag", "encoding"), [(0x1E, "utf-16-be"), (0x1C, "utf-32-be"), (0x1E, "utf-16-le")])
+def test_a_string_of_several_bytes_a_character_is_masked(tag: int, encoding: str) -> None:
+    """A BMPString or UniversalString with another one after it: nothing of the secret is left in hex, base64 or bytes."""
+    wide = SECRET.encode(encoding)
+    whole = bytes([tag, len(wide)]) + wide + b"\x13\x02no"
+    redactor = Redactor([SECRET])
+    assert redactor.text(whole.hex()) == f"{whole[:2].hex()}{MASK}{whole[-4:].hex()}"
+    assert redactor.octets(whole) == whole[:2] + b"*" * len(wide) + whole[-4:]
+    kept = redactor.text(base64.b64encode(whole).decode()).replace(MASK, "")
+    assert len(kept) <= 16
+
+
 def test_a_secret_in_a_repr_with_escapes() -> None:
     secret = 'a\\b"c\nd'
     assert secret.encode("unicode_escape").decode() not in Redactor([secret]).text(repr(f"x {secret} y"))
