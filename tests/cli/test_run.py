@@ -430,12 +430,15 @@ def test_a_scenario_of_which_nothing_can_be_observed_does_not_pass(
 
 @pytest.mark.parametrize(
     "wanted",
-    ["messages_at: [2026-03-02 08:00]", "sent_at: {PKCSReq: [2026-03-02 08:00]}", "next_request: 2026-03-02 09:00",
+    ["sent_at: {PKCSReq: [2026-03-02 08:00]}", "next_request: 2026-03-02 09:00",
      'next_request_within: {from: "2026-03-02 09:00:01", to: "2026-03-02 09:10:00"}'],
 )  # fmt: skip
 def test_a_date_that_has_passed_fails_no_real_server(mfp_sim, scenario, mock_url: str, wanted: str) -> None:
-    text = scenario.read_text()
-    scenario.write_text(text.replace("{status: {state: successful}}", f"{{status: {{state: successful}}, {wanted}}}"))
+    timer = "  - auto_request: {start_in: 1h, key: {name: later, common_name: 192.0.2.10, challenge: canary-5c0d}}\n  - expect"
+    text = scenario.read_text().replace("  - expect", timer)
+    scenario.write_text(
+        text.replace("{status: {state: successful}}", f"{{status: {{state: to-be-processed}}, {wanted}}}")
+    )
     done = mfp_sim("run", scenario, "--ca", mock_url)
     assert done.code == 0, done.out
     assert f": {wanted.partition(':')[0]}" in done.out.partition("not observable on a real server")[2]
