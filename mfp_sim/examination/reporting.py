@@ -16,7 +16,10 @@ from mfp_sim.report.messages import KEPT, exchange_report, kept
 from mfp_sim.report.model import Baseline, CauseKind, CheckReport, Conclusion, RunReport, Verdict
 from mfp_sim.shared.catalogue.registry import requirements
 
-__all__ = ["report_of", "verdicts_of"]
+__all__ = ["MESSAGE", "report_of", "verdicts_of"]
+
+MESSAGE = "message-"
+"""The beginning of the id of a row about the client's messages; the rest is the id of a requirement."""
 
 _WORDS = {CheckVerdict.NOT_APPLICABLE: "skipped", CheckVerdict.NOT_RUN: "skipped"}
 _OF_JUDGE: dict[str, CheckVerdict] = {
@@ -123,7 +126,7 @@ def _messages(found: Examination) -> Iterator[CheckReport]:
         sentences = [text.split(" ", 2)[2] for text in texts]
         times = sum(len(places) for places in texts.values())
         rows.append(CheckReport(
-            id=f"message-{requirement.lower()}",
+            id=f"{MESSAGE}{requirement.lower()}",
             title=sentences[0],
             verdict=_word(worst),
             requirements=(requirement,),

@@ -218,6 +218,21 @@ def test_a_baseline_is_strict_both_ways(client: str, tmp_path: Path, capsys) -> 
     assert "there is no check 'bad-signatur' (did you mean 'bad-signature'?)" in capsys.readouterr().err
 
 
+def test_a_listed_message_that_is_right_now_is_no_longer_failing(
+    client: str, tmp_path: Path, capsys, monkeypatch
+) -> None:
+    """A right message has no row. With a choice of situations, it may not have been sent."""
+    file = tmp_path / "baseline.yaml"
+    line = "{id: message-scep-2.3-02, verdict: warn, reason: known, expires: 2099-01-01}"
+    file.write_text(f"format: 1\nexpected:\n  - {line}\n")
+    words = ("--client", client, "--baseline", file, "-q")
+    assert examine(*words, "--only", "bad-signature") == 0
+    assert "baseline   " not in capsys.readouterr().out
+    monkeypatch.setattr("mfp_sim.cli.examine._selected", lambda *_: situations()[:1])
+    assert examine(*words) == 1
+    assert "baseline   message-scep-2.3-02: no longer failing: remove the line" in capsys.readouterr().out
+
+
 def test_what_a_fault_told_the_client_is_not_held_against_it(tmp_path: Path, monkeypatch) -> None:
     """Without capabilities a client has to send its request by GET, though the CA would take a POST."""
     out = tmp_path / "out"
