@@ -363,13 +363,18 @@ def _world(scenario: Scenario) -> World:
 
 def _checked(text: str) -> tuple[list[str], list[str]]:
     """The paths that fail on a server without a ledger, and those that cannot be observed there."""
+    return _checked_in(text)[:2]
+
+
+def _checked_in(text: str) -> tuple[list[str], list[str], int]:
+    """The same, and how many expectations count as observed."""
     read = scenario(f"{BY_HAND}  - expect: {{{text}}}\n")
     world = _world(replace(read, steps=read.steps[:1]))
     world.ca = None
     expectation = read.steps[-1].act
     assert isinstance(expectation, Expectation)
     failures = [failure.path for failure in check(expectation, world, 2)]
-    return failures, [text.partition(": ")[2] for text in world.unobserved]
+    return failures, [text.partition(": ")[2] for text in world.unobserved], world.observed
 
 
 @pytest.mark.parametrize(
@@ -402,6 +407,29 @@ def test_what_a_real_server_does_not_show_is_said_and_all_else_fails(
     text: str, failed: list[str], unobserved: list[str]
 ) -> None:
     assert _checked(text) == (failed, unobserved)
+
+
+@pytest.mark.parametrize(
+    ("text", "observed"),
+    [
+        ("ledger: {minted: 7}", 0),
+        ("key_count: 2", 1),
+        ("key_count: 2, powered: true, ledger: {minted: 7}", 2),
+        ("keys: [{certificate: {signed_by_ca: true}}]", 0),
+        ("keys: [{name: a, certificate: {signed_by_ca: true}}]", 1),
+        ("status: {time: 2026-03-02 07:59}", 0),
+        ("status: {time: 2026-03-02 08:00}", 1),
+        ("status: {time: 2026-03-02 07:59, state: successful}", 1),
+        ("status: {time: 2026-03-02 07:59, state: {one_of: [successful, error]}}", 1),
+        ("statuses: [{time: 2026-03-02 07:59}]", 0),
+        ("audit_entries: {holding: registered, are: [{time: 2026-03-02 07:59}]}", 1),
+        ("sent_at: {PKCSReq: [2026-03-02 07:59]}", 0),
+        ("sent_at: {PKCSReq: [2026-03-02 07:59], CertPoll: []}", 1),
+        ("bundle_report: []", 1),
+    ],
+)
+def test_an_expectation_counts_as_observed_if_a_part_of_it_was(text: str, observed: int) -> None:
+    assert _checked_in(text)[2] == observed
 
 
 def test_a_time_that_is_the_present_one_can_be_observed() -> None:
