@@ -71,7 +71,7 @@ def _part(named: Node, kind: str, problems: Problems, within: tuple[Path, ...]) 
     try:
         found = load(path)
     except UsageError as error:
-        problems.add(named, str(error))
+        problems.add(named, error.message)  # the remedy is about a file of the command line
         return None
     except DocumentError as error:
         problems.found.extend(error.problems)
