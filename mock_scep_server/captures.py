@@ -41,13 +41,17 @@ def is_capture(octets: bytes) -> bool:
 
 @dataclass(frozen=True)
 class CapturedExchange:
-    """One exchange: its ends, its connection in the capture, the request, and the reply if it is complete."""
+    """One exchange: its ends, its connection in the capture, the request, and the reply if it is complete.
+
+    `problem` says why the request, and with it the rest of the connection, cannot be read; `request` is then empty.
+    """
 
     client: str
     server: str
     connection: int
     request: HttpRequest
     reply: HttpReply | None
+    problem: str = ""
 
 
 @dataclass
@@ -243,16 +247,22 @@ def _exchanges(talk: _Conversation, number: int) -> Iterator[CapturedExchange]:
             client, server = talk.ends[side], talk.ends[1 - side]
             replies = _Kept(sent[1 - side])
             for request in _requests(sent[side]):
-                yield CapturedExchange(client, server, number, request, _reply(replies, request.method))
+                if isinstance(request, Unreadable):
+                    yield CapturedExchange(client, server, number, HttpRequest("", ""), None, request.text)
+                else:
+                    yield CapturedExchange(client, server, number, request, _reply(replies, request.method))
             return
 
 
-def _requests(octets: bytes) -> Iterator[HttpRequest]:
+def _requests(octets: bytes) -> Iterator[HttpRequest | Unreadable]:
+    """The requests of a connection, and why the rest cannot be read; an incomplete one at the end is left out."""
     source = Connection(cast("socket.socket", _Nothing()), SystemClock(), octets)
     try:
         while source.buffer.strip():
             yield read_request(source)
-    except (Gone, Unreadable):
+    except Unreadable as error:
+        yield error
+    except Gone:
         return
 
 

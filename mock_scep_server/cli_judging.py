@@ -190,6 +190,9 @@ def _captured(path: Path) -> Iterator[_Captured]:
     if is_capture(octets):
         for number, exchange in enumerate(captured_exchanges(octets, path), 1):
             where = f"exchange {number} of {exchange.client}"
+            if exchange.problem:
+                yield _Captured(where, "", trouble=UsageError(f"the HTTP request cannot be read: {exchange.problem}"))
+                continue
             yield _of_request(where, exchange.request, reply=exchange.reply)
     elif octets.lstrip()[:1] == b"{":
         for number, entry in enumerate(_archive(path, octets), 1):

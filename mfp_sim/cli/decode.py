@@ -77,6 +77,13 @@ def _decode_capture(options: argparse.Namespace, octets: bytes, keys: EnvelopeKe
     """Each message of a packet capture; an unreadable one is reported, and the others follow."""
     rows: list[dict[str, object]] = []
     for number, exchange in enumerate(captured_exchanges(octets, Path(options.file)), 1):
+        if exchange.problem:
+            ends = {"exchange": number, "client": exchange.client, "server": exchange.server}
+            rows.append({**ends, "notes": [exchange.problem]})
+            if not options.json:
+                where = f"exchange {number}, {exchange.client} -> {exchange.server}"
+                print(one_line(f"{where}: not readable as HTTP: {exchange.problem}") + "\n")
+            continue
         request, reply = exchange.request, exchange.reply
         where = f"exchange {number}, {exchange.client} -> {exchange.server}: {request.method} {request.target[:60]}"
         query, notes = Opened(b""), list[str]()

@@ -211,6 +211,23 @@ def test_decode_shows_each_message(file: Path, capsys: pytest.CaptureFixture[str
     assert [row["came"] for row in rows] == ["status 200, text/plain", "status 500, no media type", "no whole reply"]
 
 
+BROKEN = ASKED + b"GET /scep HTTP/1.1\r\nHost : ca.example\r\n\r\n" + ASKED
+
+
+def test_a_request_that_is_not_http_is_listed_and_not_passed_over(tmp_path: Path, capsys) -> None:
+    file = tmp_path / "seen.pcap"
+    file.write_bytes(capture(conversation(BROKEN, CAME)))
+    assert mock(["judge", str(file), "--caps", "AES,SHA-256,POSTPKIOperation"]) == 2
+    told = capsys.readouterr().out
+    assert "exchange 3 of 192.0.2.10:40001: not judged: the HTTP request cannot be read: " in told
+    assert told.splitlines()[-1].startswith("PKCSReq, no findings; 1 not judged")
+    assert mfp_sim(["decode", str(file)]) == 0
+    assert "exchange 3, 192.0.2.10:40001 -> 192.0.2.1:8088: not readable as HTTP: " in capsys.readouterr().out
+    assert mfp_sim(["decode", str(file), "--json"]) == 0
+    *_, row = json.loads(capsys.readouterr().out)
+    assert (row["exchange"], len(row["notes"])) == (3, 1)
+
+
 def test_judge_judges_each_request(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert mock(["judge", str(file), "--caps", "AES,SHA-256"]) == 0
     told = capsys.readouterr().out
