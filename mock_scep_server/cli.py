@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mfp_sim import __version__
+from mfp_sim.shared.command_line import SuggestingParser
 from mfp_sim.shared.errors import MfpSimError, UsageError
 from mfp_sim.shared.output import standard_output
 from mfp_sim.shared.visible import visible
@@ -42,11 +43,17 @@ examples:
   mock-scep-server judge capture.pcapng                 # judges those in a packet capture
   mock-scep-server profiles ndes-2016                   # each value and its source
   source <(mock-scep-server completion bash)            # or zsh, or fish: completes options, faults, profiles, keys
+
+exit codes:
+  0    success; a mock that a signal ends
+  1    judge: a verdict is `fail`
+  2    wrong usage, or a file that cannot be read or has mistakes; judge: a request could not be judged
+  4    an internal error, or requested output could not be written
 """
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = SuggestingParser(
         prog="mock-scep-server",
         description="A SCEP CA for tests that can misbehave on demand. It trusts every client: keep it on loopback.",
         epilog=_EXAMPLES,

@@ -3,41 +3,25 @@
 from __future__ import annotations
 
 import argparse
-import re
 from pathlib import Path
-from typing import NoReturn
 
 from mfp_sim import __version__
 from mfp_sim.cli.values import count, long_time, port, rate, seconds, seed, seeds, shard, speed, up_to
 from mfp_sim.cli.verbs import VERBS, exit_codes
+from mfp_sim.shared.command_line import SuggestingParser
 from mfp_sim.shared.reaching import REACH_OPTIONS
 
 __all__ = ["build_parser"]
 
 
 _SELECTION = "scenario files, directories, names, or globs of names (default: all scenarios of the package)"
-
-
 _PROCESSES = 256
-_CHOICE = re.compile(r"argument (.+): invalid choice: '(.*)' \(choose from (.+)\)", re.DOTALL)
-
-
-class _Parser(argparse.ArgumentParser):
-    """A parser that suggests the nearest word for a mistyped one."""
-
-    def error(self, message: str) -> NoReturn:
-        """Print the usage and the error, and exit."""
-        if found := _CHOICE.fullmatch(message):
-            from mfp_sim.shared.documents import did_you_mean  # noqa: PLC0415 - --help starts without it
-
-            words = [word.strip(" '") for word in found[3].split(",")]
-            message += f"; {hint}" if (hint := did_you_mean(found[2], words)) else ""
-        super().error(message)
+"""The largest number of processes of an option."""
 
 
 def build_parser(value: type[argparse.Action] | None = None) -> argparse.ArgumentParser:
     """The whole grammar. ``value`` replaces argparse's action for arguments that store a value."""
-    parser = _Parser(
+    parser = SuggestingParser(
         prog="mfp-sim",
         description="A simulated multifunction printer that gets its certificates over SCEP, and tools to test SCEP "
         "clients and servers.",

@@ -64,6 +64,16 @@ def test_a_fault_that_cannot_be(words: list[str], message: str, tmp_path: Path, 
     assert message in capsys.readouterr().err
 
 
+def test_a_mistyped_verb_gets_the_nearest_one_and_the_help_lists_exit_codes(capsys) -> None:
+    with pytest.raises(SystemExit):
+        main(["fault"])
+    assert "; did you mean 'faults'?" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    lines = capsys.readouterr().out.partition("\nexit codes:\n")[2].splitlines()
+    assert [line.split()[0] for line in lines] == ["0", "1", "2", "4"]
+
+
 def test_it_serves_and_ends_when_asked_to(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("canary-77\n")
     (tmp_path / "rules.yaml").write_text(
