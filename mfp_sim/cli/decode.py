@@ -53,7 +53,8 @@ def decode(options: argparse.Namespace) -> int:
         raise UsageError(f"{options.file}: {error}") from None
     except UsageError as error:
         name = "standard input" if options.file == "-" else options.file
-        if any(str(path) in error.message for path in (name, options.key) if path):
+        named = (name, Path(name).with_suffix(".key"), *([options.key] if options.key else []))
+        if any(str(path) in error.message for path in named):
             raise
         raise UsageError(f"{name}: {error.message}", remedy=error.remedy) from None
 

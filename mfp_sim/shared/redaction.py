@@ -162,13 +162,13 @@ def _percent_pattern(secret: bytes) -> str:
 def _percent_forms(unit: str) -> Iterator[str]:
     """A pattern for each form of one character; ``%253D`` is encoded twice."""
     octets = unit.encode("utf-8", "surrogateescape")
-    if len(octets) > 1 or octets.isascii():
-        yield re.escape(unit)
-    if unit == " ":
-        yield r"\+"
     latin = [bytes([ord(unit)])] if 0x80 <= ord(unit) < 0x100 else []
     for encoded in (octets, *latin):
         yield "".join(f"%(?:25){{0,3}}{_either_case(f'{octet:02x}')}" for octet in encoded)
+    if unit == " ":
+        yield r"\+"
+    if len(octets) > 1 or octets.isascii():
+        yield re.escape(unit)  # last: the character % begins its own encoding
 
 
 def _either_case(digits: str) -> str:

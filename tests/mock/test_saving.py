@@ -114,9 +114,11 @@ def test_decode_and_judge_look_inside(tmp_path: Path, capsys: pytest.CaptureFixt
     assert SECRET not in capsys.readouterr().out
     beside = request.with_suffix(".key")
     beside.write_text("not a key")
-    for done in (mfp_sim(["decode", str(request)]), mock(["judge", str(tmp_path / "s")])):
-        assert done == 2
-    assert capsys.readouterr().err.count(f"{beside} is not a content key in hexadecimal (remove the file)") == 2
+    why = f"{beside} is not a content key in hexadecimal (remove the file)"
+    assert mfp_sim(["decode", str(request)]) == 2
+    assert capsys.readouterr().err == f"mfp-sim: {why}\n"
+    assert mock(["judge", str(tmp_path / "s")]) == 2
+    assert f"{request.name}: not judged: {why}\n" in capsys.readouterr().out
 
 
 def test_a_saved_exchange_over_the_control_port(tmp_path: Path) -> None:
