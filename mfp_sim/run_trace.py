@@ -107,10 +107,6 @@ class Recorder:
         }
         self._events.append(TraceEvent(self._clock.now(), event.kind, self._mark | kept))
 
-    def as_recorded(self, kind: type[Event], path: str, value: object) -> object:
-        """How the trace shows a value in a field (`csr.subject`) of that kind of event."""
-        return self._as_recorded(own_words(kind), path, value)
-
     def _as_recorded(self, own: Collection[str], path: str, value: object) -> object:
         if path in own:
             return value

@@ -347,7 +347,7 @@ def _run_with(options: argparse.Namespace, keys: KeySource) -> int:
     compared = None
     if options.baseline is not None:
         today = clock.now().date()
-        selected = selected_of(run.results, printers, session.policy.opt_ins)
+        selected = selected_of(run.results, printers, session.policy)
         compared = baselines.compared(
             options.baseline.name, expected, verdicts, today, selected=selected, strict=options.strict
         )

@@ -17,10 +17,11 @@ from mfp_sim.conformance.client import Client
 from mfp_sim.conformance.facts import answered, seen_through
 from mfp_sim.conformance.model import OPT_INS, Check, CheckResult, CheckVerdict, Fact, Gain, verdict_of
 from mfp_sim.conformance.outcomes import Inconclusive, Minted, NotApplicable, Untold
+from mfp_sim.conformance.target import Permissions
 from mfp_sim.contact import wants_tls
 from mfp_sim.shared.errors import MfpSimError, TargetError
 
-__all__ = ["INTERNAL", "UNPROVED", "ConformanceListener", "ConformanceRun", "in_order", "run_checks"]
+__all__ = ["INTERNAL", "UNPROVED", "ConformanceListener", "ConformanceRun", "in_order", "not_permitted", "run_checks"]
 
 UNPROVED = "the last right request was not granted, so refusals prove nothing"
 INTERNAL = "internal error of mfp-sim, please report it"
@@ -38,6 +39,15 @@ class Control:
     held: bool
     text: str
     asked: bool = True
+
+
+def not_permitted(check: Check, policy: Permissions) -> str | None:
+    """Why the user's options do not permit the check; None if they do."""
+    if check.opt_in is not None and check.opt_in not in policy.opt_ins:
+        return f"needs {OPT_INS[check.opt_in]}"
+    if policy.read_only and not (check.reads or check.watches):
+        return "requests certificates, but only reading is allowed (--read-only)"
+    return None
 
 
 class ConformanceListener:
@@ -267,10 +277,8 @@ class _Engine:
 
     def _forbidden(self, check: Check) -> str | None:
         policy = self._session.policy
-        if check.opt_in is not None and check.opt_in not in policy.opt_ins:
-            return f"needs {OPT_INS[check.opt_in]}"
-        if policy.read_only and not (check.reads or check.watches):
-            return "requests certificates, but only reading is allowed (--read-only)"
+        if (why := not_permitted(check, policy)) is not None:
+            return why
         kept = 0 if check.watches or not check.cost else 1  # for the last control
         if policy.budget is not None and check.cost and self._session.spent + check.cost + kept > policy.budget:
             return f"needs {check.cost} certificates, which the budget of {policy.budget} does not allow"

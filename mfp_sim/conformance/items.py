@@ -18,7 +18,7 @@ import pytest
 from mfp_sim.conformance.baseline import BaselineLine, load_baseline
 from mfp_sim.conformance.challenges import SendNoChallenge, Static
 from mfp_sim.conformance.client import Client
-from mfp_sim.conformance.engine import in_order, run_checks
+from mfp_sim.conformance.engine import in_order, not_permitted, run_checks
 from mfp_sim.conformance.model import Check, CheckResult, CheckVerdict
 from mfp_sim.conformance.registry import all_checks
 from mfp_sim.conformance.reporting import verdicts_of
@@ -144,7 +144,7 @@ class CheckItem(_Item):
             self.user_properties.append((UNCHECKED, "yes"))
         if run.internal_errors:
             raise CheckFailed(result, result.reason or "")
-        self._compare(result)
+        self._compare(result, session.policy)
         if result.verdict > CheckVerdict.FAIL:
             pytest.skip(result.reason or "not judged")
         if self.check.experimental:
@@ -153,8 +153,8 @@ class CheckItem(_Item):
         if result.verdict > worst:
             raise CheckFailed(result)
 
-    def _compare(self, result: CheckResult) -> None:
-        if self.expected is None or self.check.opt_in is not None:  # no option here gives the permission
+    def _compare(self, result: CheckResult, policy: Permissions) -> None:
+        if self.expected is None or not_permitted(self.check, policy) is not None:
             return
         if not result.counts:
             raise CheckFailed(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -10,13 +10,14 @@ from mfp_sim.conformance.answers import Answer, Exchange
 from mfp_sim.conformance.baseline import SECURITY_FAIL
 from mfp_sim.conformance.causes import cause_of, title_of
 from mfp_sim.conformance.client import Client
-from mfp_sim.conformance.engine import ConformanceRun
+from mfp_sim.conformance.engine import ConformanceRun, not_permitted
 from mfp_sim.conformance.findings import explained, findings_of, grade_of
 from mfp_sim.conformance.model import JUDGED, CheckResult, CheckVerdict
 from mfp_sim.conformance.outcomes import Minted, Untold
 from mfp_sim.conformance.printers import MODELS
 from mfp_sim.conformance.registry import all_checks
 from mfp_sim.conformance.sharing import without_octets
+from mfp_sim.conformance.target import Permissions
 from mfp_sim.contact import identity_of
 from mfp_sim.report.json_report import catalogue_of, here
 from mfp_sim.report.messages import Content, answered, asked, exchange_report
@@ -126,13 +127,11 @@ def verdicts_of(results: Iterable[CheckResult], printers: Iterable[PrinterVerdic
 
 
 def selected_of(
-    results: Iterable[CheckResult], printers: Iterable[PrinterVerdict], opt_ins: Collection[str]
+    results: Iterable[CheckResult], printers: Iterable[PrinterVerdict], policy: Permissions
 ) -> frozenset[str]:
-    """The ids that a baseline may expect something of: what was selected, judged or not. A check that needs a
-    permission is selected only if that was given, in ``opt_ins``."""
-    checks = (r.check for r in results)
-    found = {check.id for check in checks if check.opt_in is None or check.opt_in in opt_ins}
-    return frozenset(found | {f"printer:{printer.model}" for printer in printers})
+    """The ids that a baseline may expect something of: what was selected and is permitted, judged or not."""
+    checks = frozenset(r.check.id for r in results if not_permitted(r.check, policy) is None)
+    return checks if policy.read_only else checks | {f"printer:{printer.model}" for printer in printers}
 
 
 def conclusions_of(
