@@ -29,7 +29,6 @@ from mfp_sim.report.writing import ready, write_reports
 from mfp_sim.shared.documents import did_you_mean
 from mfp_sim.shared.errors import UsageError
 from mfp_sim.shared.simtime import SystemClock
-from mfp_sim.shared.stopping import ended_as_interrupted
 from mock_scep_server.faults import FAULTS
 
 __all__ = ["examine"]
@@ -62,17 +61,14 @@ def examine(options: argparse.Namespace) -> int:
     console = Console(sys.stderr if options.json else sys.stdout)
     clock = SystemClock()
     begun = clock.now()
-    with ended_as_interrupted():  # also stops the running client and removes its folder
-        ca = options.ca if options.ca is not None else _ca_for(client, console, options)
-        if options.manual and options.host in _LOOPBACK:
-            console.line(
-                f"The mock listens on {options.host}, which only this computer reaches; --host ADDRESS for others"
-            )
-        found = run_client(
-            client, chosen, ca=ca, timeout=options.timeout, host=options.host, port=options.port,
-            began=lambda number, total, situation: console.progress(number, total, situation.id),
-            ended=lambda result: _tell(console, result, quiet=options.quiet),
-        )  # fmt: skip
+    ca = options.ca if options.ca is not None else _ca_for(client, console, options)
+    if options.manual and options.host in _LOOPBACK:
+        console.line(f"The mock listens on {options.host}, which only this computer reaches; --host ADDRESS for others")
+    found = run_client(
+        client, chosen, ca=ca, timeout=options.timeout, host=options.host, port=options.port,
+        began=lambda number, total, situation: console.progress(number, total, situation.id),
+        ended=lambda result: _tell(console, result, quiet=options.quiet),
+    )  # fmt: skip
     report = report_of(
         found, command=_command(options), client=shlex.join(_client(options, ca)), begun=begun.isoformat(),
         waived={entry.id: entry.reason for entry in expected},

@@ -34,7 +34,6 @@ from mfp_sim.shared.documents import did_you_mean
 from mfp_sim.shared.documents.records import record_of
 from mfp_sim.shared.errors import UsageError
 from mfp_sim.shared.simtime import SystemClock
-from mfp_sim.shared.stopping import ended_as_interrupted
 from mfp_sim.shared.visible import one_line
 
 __all__ = ["explore"]
@@ -73,8 +72,7 @@ def explore(options: argparse.Namespace) -> int:
         _make(options.out)
     else:
         _make(options.out)  # before the search, so that none is wasted if that fails
-        with ended_as_interrupted():
-            result, interrupted = _searched(options, space, Console(sys.stderr))
+        result, interrupted = _searched(options, space, Console(sys.stderr))
     _summary(console, result, options.out)
     if options.json:
         print(json.dumps(record_of(ExploreResult).write(result)))

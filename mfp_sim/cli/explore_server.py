@@ -18,7 +18,6 @@ from mfp_sim.report.console import Console
 from mfp_sim.shared.reaching import reach_of
 from mfp_sim.shared.scep.url import Url
 from mfp_sim.shared.simtime import GeneratedKeys, KeysAhead, SystemClock
-from mfp_sim.shared.stopping import ended_as_interrupted
 from mfp_sim.transport import SocketClient
 
 __all__ = ["explore_server"]
@@ -40,7 +39,7 @@ def explore_server(options: argparse.Namespace) -> int:
     )
     clock, reach = SystemClock(), reach_of(options)
     progress = Console(sys.stderr)
-    with ended_as_interrupted(), KeysAhead(GeneratedKeys()) as keys:
+    with KeysAhead(GeneratedKeys()) as keys:
         session = session_of(options, clock, reach, SocketClient(clock, reach), keys)
         result = search_server(
             session,

@@ -33,7 +33,7 @@ from mfp_sim.shared.errors import UsageError
 from mfp_sim.shared.reaching import Reach, reach_of
 from mfp_sim.shared.scep.url import Url
 from mfp_sim.shared.secret_options import secret_of
-from mfp_sim.shared.stopping import ended_as_interrupted, signals_later
+from mfp_sim.shared.stopping import signals_later
 from mfp_sim.transport.connecting import tls_context
 
 __all__ = ["load"]
@@ -49,10 +49,9 @@ def load(options: argparse.Namespace) -> int:
         UsageError, DocumentError: see `mfp_sim.shared.errors`.
     """
     console, progress = Console(sys.stderr if options.json else sys.stdout), Console(sys.stderr)
-    with ended_as_interrupted():
-        if options.make_keys is not None:
-            return _make_keys(options, console, progress)
-        return _load(options, console, progress)
+    if options.make_keys is not None:
+        return _make_keys(options, console, progress)
+    return _load(options, console, progress)
 
 
 def _load(options: argparse.Namespace, console: Console, progress: Console) -> int:

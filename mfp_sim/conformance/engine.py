@@ -175,7 +175,7 @@ class _Engine:
         because = f"; {left} check{'s were' if left != 1 else ' was'} left out because of this" if left else ""
         if self._stopped is not None:
             return f"{self._stopped}{because}"
-        return f"stopped asking: {barred}{because}" if left else None
+        return f"requested no further certificate: {barred}{because}" if left else None
 
     def _contact(self) -> None:
         """Whether the server replies and speaks SCEP."""

@@ -122,7 +122,7 @@ class Console:
             self.line(f"{'' if number else 'then':10} {entry.kind}, {entry.verdict}: {entry.told}")
         policy = len(report.findings) - len(report.to_mend)
         if policy:
-            self.line(f"policy     {policy} more that depend on the server's configuration: see the report")
+            self.line(f"policy     {policy} more that depend on the server's configuration (--report DIR lists them)")
 
     def baseline(self, report: RunReport) -> None:
         """Print how the run differs from its file of expected failures, one line per id."""

@@ -107,7 +107,9 @@ def test_it_stops_at_a_certificate_that_should_not_exist(server, conform, tmp_pa
     mock = server("csr-signature-unchecked")
     code, shown = conform(mock.url, *BY_VALUE, "--only", "3.3.1", "--verdict", "rfc", "--report", tmp_path)
     assert code == 6
-    assert "stopped asking: refuses-csr-forged got a certificate that should not exist, serial " in shown
+    assert (
+        "requested no further certificate: refuses-csr-forged got a certificate that should not exist, serial " in shown
+    )
     assert "; it gives a certificate for a key that its owner did not use (--keep-going continues); " in shown
     found = verdicts(tmp_path)
     assert found["refuses-csr-forged"] == "fail"
