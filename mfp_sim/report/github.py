@@ -16,7 +16,9 @@ _KINDS = {"fail": "error", "warn": "warning", "finding": "notice"}
 
 def as_annotations(report: RunReport) -> str:
     """All annotations, one per line; empty if there is nothing to report."""
-    return "".join(line + "\n" for line in (*_scenarios(report), *_checks(report)))
+    return "".join(
+        line + "\n" for line in (*_scenarios(report), *_checks(report), *_models(report), *_baseline(report))
+    )
 
 
 def _scenarios(report: RunReport) -> Iterator[str]:
@@ -34,6 +36,20 @@ def _checks(report: RunReport) -> Iterator[str]:
                 text for text in (check.because, check.likely_mistake, f"repeat with: {check.command}") if text
             )
             yield _line(kind, f"{check.id}: {check.title}", told, {})
+
+
+def _models(report: RunReport) -> Iterator[str]:
+    for printer in report.broken_printers:
+        yield _line("error", f"{printer.model} does not work", "\n".join(printer.because), {})
+
+
+def _baseline(report: RunReport) -> Iterator[str]:
+    """The differences from the baseline; an unexpected failure has its own annotation."""
+    if (baseline := report.provenance.baseline) is None:
+        return
+    for name, told in baseline.differences:
+        if name not in baseline.unexpected:
+            yield _line("error", f"baseline: {name}", told, {})
 
 
 def _place(place: str) -> dict[str, str]:

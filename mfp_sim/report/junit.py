@@ -113,17 +113,14 @@ def _section(section: str, checks: Sequence[CheckReport], report: RunReport) -> 
 
 def _printers(report: RunReport) -> ET.Element:
     """A case per model. A model that does not work is a failure unless the baseline expects it."""
-    baseline = report.provenance.baseline
-    wrong = {printer.model for printer in report.printers if printer.verdict == "does-not-work"}
-    if baseline is not None:
-        wrong = {model for model in wrong if f"printer:{model}" in baseline.unexpected}
+    wrong = report.broken_printers
     left_out = sum(printer.verdict == "not-tried" for printer in report.printers)
     suite = _new_suite("Printers", len(report.printers), len(wrong), left_out, 0.0)
     _properties(suite, {"target": report.target} | _doubt(report))
     for printer in report.printers:
         case = ET.SubElement(suite, "testcase", classname="Printers", name=_clean(printer.model), time="0")
         told = _clean(f"{printer.verdict}: {'; '.join(printer.because)}")
-        if printer.model in wrong:
+        if printer in wrong:
             ET.SubElement(case, "failure", type="conformance", message=told)
         elif printer.verdict == "not-tried":
             ET.SubElement(case, "skipped", message=told)

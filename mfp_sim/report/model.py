@@ -541,6 +541,14 @@ class RunReport:
         return tuple(entry for entry in self.findings if entry.kind != "policy")
 
     @property
+    def broken_printers(self) -> tuple[PrinterVerdict, ...]:
+        """The models that do not work although no baseline expects it."""
+        failing = tuple(printer for printer in self.printers if printer.verdict == "does-not-work")
+        if (baseline := self.provenance.baseline) is None:
+            return failing
+        return tuple(printer for printer in failing if f"printer:{printer.model}" in baseline.unexpected)
+
+    @property
     def unchecked(self) -> bool:
         """Whether the server's TLS certificate was not checked, so the results may be about a different server."""
         return UNCHECKED in self.provenance.options

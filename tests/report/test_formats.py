@@ -152,12 +152,26 @@ def test_annotations_say_where() -> None:
 def test_annotations_of_checks_by_kind() -> None:
     run = conformance_run()
     lines = as_annotations(replace(run, checks=(*run.checks, check("known", "fail", waived="yes")))).splitlines()
-    assert [line.split(" ")[0] for line in lines] == ["::error", "::warning", "::notice"]
+    kinds = ["::error", "::warning", "::notice", "::error"]
+    assert [line.split(" ")[0] for line in lines] == kinds
+    assert lines[3] == "::error title=baseline%3A get-crl::no longer failing: remove the line"
+
+
+def test_annotations_of_printers_and_of_what_was_not_judged() -> None:
+    run = conformance_run()
+    printers = (*run.printers[:1], replace(run.printers[1], because=("no certificate",)))
+    alone = replace(run, checks=(), printers=printers, provenance=replace(run.provenance, baseline=None))
+    assert as_annotations(alone) == "::error title=other does not work::no certificate\n"
+    baseline = Baseline("b", ("printer:other",), not_judged=("printer:untried",))
+    assert as_annotations(replace(alone, provenance=replace(run.provenance, baseline=baseline))).splitlines() == [
+        "::error title=other does not work::no certificate",
+        "::error title=baseline%3A printer%3Auntried::listed, but not judged in this run",
+    ]
 
 
 def test_a_server_gives_no_command() -> None:
     hostile = "x\n::stop-commands::y\r::error::z,100%:\x1b"
-    (line,) = as_annotations(
+    line, *_ = as_annotations(
         replace(conformance_run(), checks=(check("x", "fail", because=hostile, title=hostile),))
     ).splitlines()
     assert line.startswith(
