@@ -26,15 +26,18 @@ OWN = "a word of our own"
 _WIDE = ("utf-16-le", "utf-16-be", "utf-32-be")
 """Encodings of several bytes a character: Windows', and those of BMPString and UniversalString in DER."""
 _LONGEST = 1024
-"""The longest secret, in bytes, that is found with some characters percent-encoded."""
+"""The longest secret, in bytes, that is found with some characters encoded."""
+_ENCODED = re.compile(r"[%+&\\]")
+_ENCODED_OCTETS = re.compile(_ENCODED.pattern.encode())
+"""Texts without these characters have no encoded ones."""
 
 
 class Redactor:
     """Knows the secrets of one run and masks them by value: plain, hex, base64 (any alignment), UTF-16 and UTF-32,
     escaped.
 
-    Escaped means as in JSON, Python and HTML, and percent-encoded. An encoder of URLs encodes some characters:
-    each may be encoded or not, also repeatedly, and a space may be ``+``.
+    Escaped means as in JSON, Python and HTML, and percent-encoded. Encoders differ in the characters that they encode:
+    each may be encoded or not, percent-encoded repeatedly, and a space may be ``+``.
     """
 
     def __init__(self, secrets: Sequence[str | bytes] = ()) -> None:
@@ -67,23 +70,24 @@ class Redactor:
 
     def text(self, text: str) -> str:
         """``text`` with every form of every secret masked."""
+        if _ENCODED.search(text):  # first: a part of an encoded secret may be another secret
+            for secret, instead in self._whole.items():
+                text = _encoded(secret).sub(lambda _, instead=instead: instead, text)  # type: ignore[misc]
         for form in self._forms:
             if form in text:
                 text = text.replace(form, self._instead.get(form, MASK))
-        if "%" in text or "+" in text:
-            for secret, instead in self._whole.items():
-                text = _percent_encoded(secret).sub(lambda _, instead=instead: instead, text)  # type: ignore[misc]
         return text
 
     def octets(self, octets: bytes) -> bytes:
         """The bytes with every form of every secret overwritten by asterisks; the length stays, so DER stays DER."""
+        if _ENCODED_OCTETS.search(octets):
+            for secret in self._whole:
+                octets = _encoded_octets(secret).sub(lambda found: b"*" * len(found[0]), octets)
         for form in self._forms:
-            for encoded in (form.encode(), *(form.encode(wide) for wide in _WIDE)):
+            latin = (form.encode("latin-1"),) if max(form) < "\u0100" and not form.isascii() else ()
+            for encoded in (form.encode(), *latin, *(form.encode(wide) for wide in _WIDE)):
                 if encoded in octets:
                     octets = octets.replace(encoded, b"*" * len(encoded))
-        if b"%" in octets or b"+" in octets:
-            for secret in self._whole:
-                octets = _percent_encoded_octets(secret).sub(lambda found: b"*" * len(found[0]), octets)
         return octets
 
     def record(self, value: Any) -> Any:
@@ -143,23 +147,26 @@ def _escaped_forms(text: str) -> set[str]:
 
 
 @lru_cache(maxsize=128)
-def _percent_encoded(secret: bytes) -> re.Pattern[str]:
-    """Finds the secret in a text, each character as it is or percent-encoded."""
-    return re.compile(_percent_pattern(secret))
+def _encoded(secret: bytes) -> re.Pattern[str]:
+    """Finds the secret in a text, each character as it is or encoded."""
+    return re.compile(_pattern(secret))
 
 
 @lru_cache(maxsize=128)
-def _percent_encoded_octets(secret: bytes) -> re.Pattern[bytes]:
+def _encoded_octets(secret: bytes) -> re.Pattern[bytes]:
     """The same in bytes."""
-    return re.compile(_percent_pattern(secret).encode())
+    return re.compile(_pattern(secret).encode())
 
 
-def _percent_pattern(secret: bytes) -> str:
+def _pattern(secret: bytes) -> str:
     units = secret.decode("utf-8", "surrogateescape")  # a byte outside UTF-8 is a unit by itself
-    return "".join(f"(?:{'|'.join(_percent_forms(unit))})" for unit in units)
+    return "".join(f"(?:{'|'.join(_forms_of(unit))})" for unit in units)
 
 
-def _percent_forms(unit: str) -> Iterator[str]:
+_ENTITIES = {'"': "quot", "&": "amp", "'": "apos", "<": "lt", ">": "gt"}
+
+
+def _forms_of(unit: str) -> Iterator[str]:
     """A pattern for each form of one character; ``%253D`` is encoded twice."""
     octets = unit.encode("utf-8", "surrogateescape")
     latin = [bytes([ord(unit)])] if 0x80 <= ord(unit) < 0x100 else []
@@ -167,7 +174,14 @@ def _percent_forms(unit: str) -> Iterator[str]:
         yield "".join(f"%(?:25){{0,3}}{_either_case(f'{octet:02x}')}" for octet in encoded)
     if unit == " ":
         yield r"\+"
+    if unit == "/":
+        yield r"\\/"  # in JSON, of some encoders
     if len(octets) > 1 or octets.isascii():
+        halves = unit.encode("utf-16-be").hex()
+        yield "".join(rf"\\u{_either_case(halves[i : i + 4])}" for i in range(0, len(halves), 4))
+        yield rf"&\#(?:0{{0,5}}{ord(unit)}|[xX]0{{0,4}}{_either_case(f'{ord(unit):x}')});"
+        if unit in _ENTITIES:
+            yield f"&{_ENTITIES[unit]};"
         yield re.escape(unit)  # last: the character % begins its own encoding
 
 

@@ -163,10 +163,40 @@ def test_a_secret_is_masked_as_json_python_and_html_escape_it(secret: str) -> No
         assert redactor.text(text).strip("\"'") == f"({MASK})"
 
 
+@pytest.mark.parametrize(
+    "shown",
+    [
+        r"a\u003cb\u003Ec'/d",
+        r"a<b>c'\/d",
+        r"a<b>c\u0027/d",
+        "a&lt;b&gt;c&apos;/d",
+        "a&#60;b&#x3E;c&#0039;/d",
+        r"a%3Cb\u003ec&#39;\/d",
+    ],
+)
+def test_encoders_of_json_and_html_differ_in_what_they_escape(shown: str) -> None:
+    redactor = Redactor(["a<b>c'/d"])
+    assert redactor.text(f"({shown})") == f"({MASK})"
+    assert redactor.octets(f"({shown})".encode()) == b"(" + b"*" * len(shown) + b")"
+
+
+def test_a_secret_that_begins_another_one_leaves_nothing_of_it() -> None:
+    assert Redactor(["abc", "abc%def"]).text("x abc%25def y abc") == f"x {MASK} y {MASK}"
+
+
+def test_bytes_may_be_in_latin_1() -> None:
+    redactor = Redactor(["p\u00e4ss", "\u04161"])
+    assert redactor.octets("1 p\u00e4ss 1".encode("latin-1")) == b"1 **** 1"
+
+
 def test_a_hostile_secret_and_a_hostile_text_take_no_time() -> None:
     """Each character has forms that begin alike, so that a pattern could try all combinations."""
-    redactor = Redactor(["%25" * 300, "%" * 900 + "x", "+ " * 400])
-    for text in ("%2525" * 2_000, "%25" * 3_000, "%" * 6_000, "+ " * 3_000 + "%", "%" + "25" * 4_000):
+    redactor = Redactor(["%25" * 300, "%" * 900 + "x", "+ " * 400, "\\" * 300 + "x", "&amp;" * 200, "/" * 300 + "x"])
+    texts = (
+        "%2525" * 2_000, "%25" * 3_000, "%" * 6_000, "+ " * 3_000 + "%", "%" + "25" * 4_000,
+        "\\" * 6_000, "&amp;" * 3_000, "&#38;" * 3_000, "\\/" * 3_000, "\\u005c" * 2_000,
+    )  # fmt: skip
+    for text in texts:
         redactor.text(text)
 
 
