@@ -447,6 +447,26 @@ def test_a_date_that_has_passed_fails_no_real_server(mfp_sim, scenario, mock_url
 
 @pytest.mark.parametrize(
     "wanted",
+    [
+        "sent_at: {PKCSReq: [2026-03-02 08:00, 2026-03-02 08:00]}",
+        "messages_at: [2026-03-02 08:00, 2026-03-02 08:00]",
+        'next_request_within: {from: "2026-03-02 09:00:01", to: "2026-03-02 09:10:00"}',
+    ],
+)
+def test_several_dates_that_have_passed_are_no_success(mfp_sim, scenario, mock_url: str, wanted: str) -> None:
+    text = scenario.read_text()
+    request = text[text.index("  - request") : text.index("  - expect")]
+    timer = "  - auto_request: {start_in: 1h, key: {name: later, common_name: 192.0.2.10, challenge: canary-5c0d}}\n"
+    text = text.replace(request, request + request.replace("name: k,", "name: k2,") + timer)
+    scenario.write_text(text.replace("{status: {state: successful}}", f"{{{wanted}}}"))
+    done = mfp_sim("run", scenario, "--ca", mock_url)
+    assert done.code == 5, done.out
+    assert "skip  enrols  (none of its expectations can be observed on a real server)" in done.out
+    assert f": {wanted.partition(':')[0]}" in done.out.partition("not observable on a real server")[2]
+
+
+@pytest.mark.parametrize(
+    "wanted",
     ["messages_at: []", "sent_at: {PKCSReq: []}", "messages_at: [2199-03-02 08:00]", "next_request: 2199-03-02 09:00"],
 )
 def test_what_is_no_matter_of_the_date_fails_a_real_server(mfp_sim, scenario, mock_url: str, wanted: str) -> None:

@@ -366,10 +366,10 @@ def _checked(text: str) -> tuple[list[str], list[str]]:
     return _checked_in(text)[:2]
 
 
-def _checked_in(text: str) -> tuple[list[str], list[str], int]:
+def _checked_in(text: str, steps: str = BY_HAND) -> tuple[list[str], list[str], int]:
     """The same, and how many expectations count as observed."""
-    read = scenario(f"{BY_HAND}  - expect: {{{text}}}\n")
-    world = _world(replace(read, steps=read.steps[:1]))
+    read = scenario(f"{steps}  - expect: {{{text}}}\n")
+    world = _world(replace(read, steps=read.steps[:-1]))
     world.ca = None
     expectation = read.steps[-1].act
     assert isinstance(expectation, Expectation)
@@ -430,6 +430,28 @@ def test_what_a_real_server_does_not_show_is_said_and_all_else_fails(
 )
 def test_an_expectation_counts_as_observed_if_a_part_of_it_was(text: str, observed: int) -> None:
     assert _checked_in(text)[2] == observed
+
+
+@pytest.mark.parametrize(
+    ("text", "unobserved", "observed"),
+    [
+        ("messages_at: [2026-03-02 07:59, 2026-03-02 08:00]", ["messages_at"], 0),
+        ("messages_at: [2026-03-02 08:00, 2026-03-02 08:00]", [], 1),
+        ("sent_at: {PKCSReq: [2026-03-02 07:59, 2026-03-02 08:00]}", ["sent_at.PKCSReq"], 0),
+        ("sent_at: {PKCSReq: [2026-03-02 07:59, 2026-03-02 08:00], GetCACert: [2026-03-02 07:59, 2026-03-02 08:00]}",
+         ["sent_at.PKCSReq", "sent_at.GetCACert"], 0),
+        ("sent_at: {PKCSReq: [2026-03-02 07:59, 2026-03-02 08:00], CertPoll: []}", ["sent_at.PKCSReq"], 1),
+        ("next_request: 2026-03-02 07:59", ["next_request"], 0),
+        ('next_request_within: {from: "2026-03-02 07:00:00", to: "2026-03-02 07:59:00"}', ["next_request_within"], 0),
+        ('next_request_within: {from: "2026-03-03 08:59:00", to: "2026-03-03 09:01:00"}', [], 1),
+    ],
+)  # fmt: skip
+def test_several_dates_that_have_passed_are_not_observed_either(
+    text: str, unobserved: list[str], observed: int
+) -> None:
+    """One difference is about the whole list or span."""
+    twice = BY_HAND + BY_HAND.replace("hq1", "hq2")
+    assert _checked_in(text, twice + TIMER) == ([], unobserved, observed)
 
 
 def test_a_time_that_is_the_present_one_can_be_observed() -> None:
