@@ -26,7 +26,7 @@ from mfp_sim.fleet.result import FleetRun
 from mfp_sim.load.result import read_result, service_of
 from mfp_sim.report.console import Console
 from mfp_sim.report.writing import ready, write
-from mfp_sim.scenario.collection import PLAN_SUFFIX, SUFFIX, bundled_directory
+from mfp_sim.scenario.collection import PLAN_SUFFIX, SUFFIX, bundled_directory, exists
 from mfp_sim.shared.documents import did_you_mean
 from mfp_sim.shared.errors import UsageError
 
@@ -88,7 +88,7 @@ def _file(path: Path) -> Path:
     """The file of a plan, or the plan of the package with that name."""
     if path.name.endswith(SUFFIX):
         raise UsageError(f"{path} is a scenario, not a fleet plan", remedy=f"mfp-sim run {path}")
-    if path.exists():
+    if exists(path):
         return path
     shipped = {file.name.removesuffix(PLAN_SUFFIX): file for file in plans_of([bundled_directory()])}
     if str(path) in shipped:

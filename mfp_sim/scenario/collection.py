@@ -14,12 +14,13 @@ from mfp_sim.scenario.composing import changed
 from mfp_sim.scenario.loader import load_file
 from mfp_sim.scenario.model import Scenario
 from mfp_sim.shared.documents import Node, did_you_mean
-from mfp_sim.shared.errors import DocumentError, Problem, UsageError
+from mfp_sim.shared.errors import DocumentError, Problem, UsageError, unread
 
 __all__ = [
     "PLAN_SUFFIX",
     "SUFFIX",
     "bundled_directory",
+    "exists",
     "files_of",
     "idle_words",
     "load_all",
@@ -42,18 +43,33 @@ def bundled_directory() -> Path:
 
 
 def files_of(path: Path) -> list[Path]:
-    """The scenario files of a directory and those below it, or the file itself.
+    """The scenario files of a directory and those below it, or the file itself. A directory that cannot be read is
+    among them, so that `load_all` reports it.
 
     Raises:
         UsageError: there is no such file or directory.
     """
-    if path.is_dir():
-        return sorted(file for file in path.rglob(f"*{SUFFIX}") if not file.is_dir())
-    if not path.is_file():
-        if path.exists():
-            raise UsageError(f"{path} is neither a file nor a directory", remedy="save it as a file first")
+    if not exists(path):
         raise _missing(str(path))
+    if path.is_dir():
+        closed: list[Path] = []
+        walk = os.walk(path, onerror=lambda error: closed.append(Path(error.filename)))
+        return sorted([Path(at, name) for at, _, names in walk for name in names if name.endswith(SUFFIX)] + closed)
+    if not path.is_file():
+        raise UsageError(f"{path} is neither a file nor a directory", remedy="save it as a file first")
     return [path]
+
+
+def exists(path: Path) -> bool:
+    """Whether there is such a file or directory.
+
+    Raises:
+        UsageError: a directory on its way cannot be read.
+    """
+    try:
+        return path.exists()
+    except OSError as error:
+        raise unread(path, error) from None
 
 
 def _missing(word: str) -> UsageError:
@@ -153,7 +169,7 @@ def select(
         file, _, instance = word.partition("::")
         if instance:
             named.extend(_instance(Path(file), instance, mistakes, changes))
-        elif path.exists() and words:
+        elif words and exists(path):
             if word.endswith(PLAN_SUFFIX):
                 raise UsageError(f"{word} is a fleet plan, not a scenario", remedy=f"mfp-sim fleet {word}")
             paths.extend(files_of(path))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -74,6 +75,9 @@ def _read(path: Path) -> Node:
             wrong = "the name of the file is not UTF-8"
         elif path.is_file():
             return load(path)
+        elif path.is_dir():
+            os.scandir(path).close()
+            wrong = "it is a directory"
         else:
             wrong = "it is a link to a file that does not exist" if not path.exists() else "it is not a regular file"
     except OSError as error:

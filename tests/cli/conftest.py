@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,6 +58,23 @@ def scenario(tmp_path: Path) -> Path:
     file = tmp_path / "enrols.scenario.yaml"
     file.write_text(SCENARIO)
     return file
+
+
+@pytest.fixture
+def closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A directory with a scenario that this user may not list; root may list any."""
+    directory = tmp_path / "all" / "closed"
+    directory.mkdir(parents=True)
+    (directory / "hidden.scenario.yaml").write_text(SCENARIO.replace("name: enrols", "name: hidden"))
+    scandir = os.scandir
+
+    def refusing(path: str | Path = "."):
+        if Path(path) == directory:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    return directory
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import errno
 import json
 import os
 import re
@@ -229,6 +230,39 @@ def test_odd_words_are_mistakes_of_usage(mfp_sim, scenario, words: list[str], to
     assert done.code == 2
     assert "internal error" not in done.err
     assert told in done.err
+
+
+def test_a_directory_that_cannot_be_read_is_an_error_of_the_run(mfp_sim, scenario, closed: Path) -> None:
+    scenario.rename(closed.parent / scenario.name)
+    done = mfp_sim("run", closed.parent)
+    assert done.code == 1, done.out
+    assert f"{closed}:1:1" in done.out
+    assert "cannot read it: Permission denied" in done.out
+    assert "1 passed, 0 failed, 1 error" in done.out
+
+
+@pytest.mark.parametrize("verb", ["run", "list", "check", "coverage"])
+def test_a_directory_that_cannot_be_read_is_not_an_empty_one(mfp_sim, closed: Path, verb: str) -> None:
+    done = mfp_sim(verb, closed)
+    assert (done.code, done.out) == (2, "")
+    assert done.err == f"mfp-sim: {closed}:1:1: cannot read it: Permission denied\n"
+
+
+@pytest.mark.parametrize("command", [("run",), ("check",), ("fleet",)])
+def test_a_file_in_a_directory_that_may_not_be_entered(
+    mfp_sim, tmp_path: Path, monkeypatch, command: tuple[str, ...]
+) -> None:
+    file, stat = tmp_path / ("a.fleet.yaml" if command == ("fleet",) else "a.scenario.yaml"), os.stat
+
+    def refusing(path, **options):
+        if str(path) == str(file):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return stat(path, **options)
+
+    monkeypatch.setattr(os, "stat", refusing)
+    done = mfp_sim(*command, file)
+    assert (done.code, done.out) == (2, "")
+    assert f"cannot read {file}: Permission denied (give this user the right to read it)" in done.err
 
 
 @pytest.mark.parametrize("verb", [("run",), ("check",), ("conform", "--list"), ("schema",)])
