@@ -32,6 +32,9 @@ from mfp_sim.shared.errors import UsageError
 
 __all__ = ["fleet"]
 
+_WITHOUT_EFFECT = ("days", "seed", "seeds", "real", "find", "jobs")
+"""The options of a run. They have no effect with --merge, which runs nothing."""
+
 
 def fleet(options: argparse.Namespace) -> int:
     """The verb; returns the exit code.
@@ -41,6 +44,9 @@ def fleet(options: argparse.Namespace) -> int:
     """
     console = Console(sys.stderr if options.json else sys.stdout)
     if options.merge:
+        for name in _WITHOUT_EFFECT:
+            if getattr(options, name) != options.parser.get_default(name):
+                raise UsageError(f"--{name} has no effect with --merge", remedy="leave it out")
         report = merged([(str(file), read_report(file)) for file in options.plans])
     else:
         if len(options.plans) != 1:

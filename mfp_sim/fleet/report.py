@@ -123,10 +123,10 @@ def read_report(path: Path) -> FleetReport:
 
 
 def merged(reports: Sequence[tuple[str, FleetReport]]) -> FleetReport:
-    """Merge the runs of several reports of one plan; each report has the name of its file.
+    """Merge the runs of several reports of one plan; each report has the name of its file. One may have a search.
 
     Raises:
-        UsageError: their plans differ, or two of them have the same run.
+        UsageError: their plans differ, or two of them have the same run, or a search each.
     """
     first_name, first = reports[0]
     seen: dict[tuple[str, int], str] = {}
@@ -138,7 +138,13 @@ def merged(reports: Sequence[tuple[str, FleetReport]]) -> FleetReport:
                 text = f"{name} and {seen[run.label, run.seed]} both have a run with seed {run.seed}"
                 raise UsageError(text, remedy="give each computer different seeds: --seeds 0..24, --seeds 25..49")
             seen[run.label, run.seed] = name
-    return replace(first, runs=tuple(run for _, report in reports for run in report.runs))
+    searches = [(name, report) for name, report in reports if report.search]
+    if len(searches) > 1:
+        text = f"{searches[0][0]} and {searches[1][0]} both have a search for the smallest CA"
+        raise UsageError(text, remedy="use --find on one computer only")
+    sought = searches[0][1] if searches else first
+    runs = tuple(run for _, report in reports for run in report.runs)
+    return replace(first, runs=runs, search=sought.search, found=sought.found, hopeless=sought.hopeless)
 
 
 def as_csv(report: FleetReport) -> str:

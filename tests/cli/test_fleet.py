@@ -110,6 +110,22 @@ def test_reports_of_two_plans_are_not_merged(mfp_sim, plan: Path, tmp_path: Path
     assert (shown.code, "is from another plan than" in shown.err) == (2, True)
 
 
+def test_a_search_is_merged_in_any_order(mfp_sim, plan: Path, tmp_path: Path) -> None:
+    for name, seed, words in (("a", 1, ["--find", "workers"]), ("b", 2, []), ("c", 3, ["--find", "workers"])):
+        assert mfp_sim("fleet", plan, "--seed", seed, *words, "--report", tmp_path / name).code == 0
+    a, b, c = (tmp_path / name / "fleet.json" for name in "abc")
+    whole = json.loads(a.read_text())
+    whole["found"] = None
+    a.write_text(json.dumps(whole))
+    for files in ((a, b), (b, a)):
+        merged = mfp_sim("fleet", "--merge", *files, "--json")
+        value = json.loads(merged.out)
+        assert (merged.code, value["search"], value["found"]) == (1, whole["search"], None)
+    both = mfp_sim("fleet", "--merge", a, b, c)
+    assert (both.code, both.out) == (2, "")
+    assert f"{a} and {c} both have a search for the smallest CA (use --find on one computer only)" in both.err
+
+
 def test_the_smallest_ca_is_found_with_the_cliff_before_it(mfp_sim, plan: Path) -> None:
     plan.write_text(PLAN.replace("count: 30", "count: 300").replace("compare: [{adjust: true}]\n", ""))
     shown = mfp_sim("fleet", plan, "--find", "workers")
@@ -203,6 +219,12 @@ def test_too_many_real_printers(mfp_sim, plan: Path) -> None:
         (["printers-09-00", "midnight-herd"], "several plans were given"),
         (["printers-09-00", "--find", "workers", "--real"], "leave out --real and --seeds"),
         (["--merge", "no.json"], "cannot read no.json"),
+        (["--merge", "no.json", "--days", "2"], "--days has no effect with --merge (leave it out)"),
+        (["--merge", "no.json", "--seed", "2"], "--seed has no effect with --merge (leave it out)"),
+        (["--merge", "no.json", "--seeds", "2..3"], "--seeds has no effect with --merge (leave it out)"),
+        (["--merge", "no.json", "--real"], "--real has no effect with --merge (leave it out)"),
+        (["--merge", "no.json", "--find", "workers"], "--find has no effect with --merge (leave it out)"),
+        (["--merge", "no.json", "--jobs", "2"], "--jobs has no effect with --merge (leave it out)"),
     ],
 )
 def test_mistakes_of_the_command_line(mfp_sim, words: list[str], said: str) -> None:
