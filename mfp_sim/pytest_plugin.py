@@ -230,11 +230,12 @@ class ScenarioItem(pytest.Item):
         if not isinstance(excinfo.value, ScenarioFailed):
             return super().repr_failure(excinfo, style)
         result = excinfo.value.result
-        lines = [f"{self.scenario.name}: {self.scenario.why}", ""]
+        mask = result.redactor.text
+        lines = [f"{self.scenario.name}: {mask(self.scenario.why)}", ""]
         for failure in result.failures:
-            lines.append(f"{failure.place}: {failure.path}")
-            lines.append(f"    expected  {result.redactor.text(failure.expected)}")
-            lines.append(f"    got       {result.redactor.text(failure.got)}")
+            lines.append(f"{failure.place}: {mask(failure.path)}")
+            lines.append(f"    expected  {mask(failure.expected)}")
+            lines.append(f"    got       {mask(failure.got)}")
         name = f"::{self.scenario.name}" if "[" in self.scenario.name else ""
         return "\n".join([*lines, "", f"the story: mfp-sim show '{self.path}{name}' --seed {result.seed}"])
 

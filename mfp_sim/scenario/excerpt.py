@@ -13,18 +13,14 @@ import yaml
 
 from mfp_sim.report.model import SourceLine
 from mfp_sim.scenario.composing import HIDDEN
-from mfp_sim.shared.documents import Node, load_text
+from mfp_sim.shared.documents import Node, is_secret, load_text
 from mfp_sim.shared.errors import MfpSimError
 from mfp_sim.shared.redaction import MASK, Redactor
 
 __all__ = ["excerpt", "shown_change"]
 
 _MOST = 40
-_SECRET_KEYS = frozenset({"challenge", "static", "password", "secret", "give_challenge", "per_subject"})
-"""Keys whose value is a secret: a scalar, or each value of a map."""
 _NO_SECRETS = frozenset({"present", "absent", "none"})  # what expectations say about a challenge
-_NOT_SECRET = frozenset({"user", "subject", "lifetime", "cache", "no_permission"})
-"""Keys beside a secret that are not secrets themselves."""
 
 
 def excerpt(place: str, redactor: Redactor) -> tuple[SourceLine, ...]:
@@ -53,7 +49,7 @@ def shown_change(change: str, redactor: Redactor) -> str:
     path, sign, text = change.partition("=")
     secret = False
     for key in path.split("."):
-        secret = _is_secret(key, within=secret)
+        secret = is_secret(key, within=secret)
     value = yaml.compose(text, Loader=yaml.SafeLoader)
     hidden = value is not None and any(node.value not in _NO_SECRETS for node in _secrets(value, secret=secret))
     return f"{path}{sign}{HIDDEN}" if hidden else redactor.text(change)
@@ -98,11 +94,6 @@ def _masked(text: str, redactor: Redactor) -> str:
     return text
 
 
-def _is_secret(key: object, *, within: bool) -> bool:
-    """Whether the value of a key is a secret; ``within``: so is the map that it stands in."""
-    return (within and key not in _NOT_SECRET) or key in _SECRET_KEYS
-
-
 def _secrets(node: yaml.Node, *, secret: bool) -> Iterator[yaml.ScalarNode]:
     """The scalars at places of secrets; `secret`: the node is at such a place."""
     if isinstance(node, yaml.SequenceNode):
@@ -110,7 +101,7 @@ def _secrets(node: yaml.Node, *, secret: bool) -> Iterator[yaml.ScalarNode]:
             yield from _secrets(entry, secret=secret)
     elif isinstance(node, yaml.MappingNode):
         for key, value in node.value:
-            yield from _secrets(value, secret=_is_secret(key.value, within=secret))
+            yield from _secrets(value, secret=is_secret(key.value, within=secret))
     elif secret and isinstance(node, yaml.ScalarNode) and node.value:
         yield node
 

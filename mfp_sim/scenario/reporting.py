@@ -73,10 +73,10 @@ def explained(report: RunReport) -> RunReport:
 
 
 def _failure(failure: Failure, result: ScenarioResult) -> FailureReport:
-    source = excerpt(failure.place, result.redactor)
+    source, mask = excerpt(failure.place, result.redactor), result.redactor.text
     # An expectation may name a secret, and what was there may be one.
-    expected, got = result.redactor.text(failure.expected), result.redactor.text(failure.got)
-    return FailureReport(failure.step, failure.place, failure.path, expected, got, source, failure.error)
+    path, expected, got = mask(failure.path), mask(failure.expected), mask(failure.got)
+    return FailureReport(failure.step, failure.place, path, expected, got, source, failure.error)
 
 
 def _exchanges(result: ScenarioResult) -> tuple[ExchangeReport, ...]:

@@ -611,10 +611,36 @@ def test_a_secret_of_the_command_line_is_in_no_output(
         assert "u0037" not in text
 
 
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ("ca.challenge=771177", "{one_time: …} or {per_subject: …}, not the given value"),
+        ("ca.challenge=s771177", "{one_time: …} or {per_subject: …}, not the given string"),
+        ("ca.challenge=[771177]", "{per_subject: …}, not a list"),
+        ("ca.challenge={static: 771177}", "static has to be a string, not the given value (put it in quotes)"),
+        ("ca.challenge.static=771177", "static has to be a string, not the given value (put it in quotes)"),
+        ("ca.challenge={per_subject: {CN=a: 771177}}", "CN=a has to be a string, not the given value"),
+        ("ca.challenge={per_subject: s771177}", "per_subject has to be a map, not the given string"),
+        ("ca.challenge={one_time: s771177}", "one_time has to be a map, not the given string"),
+        ("ca.challenge={one_time: {lifetime: 5x}}", "30s, 10m, 2h or 31d, not '5x'"),
+        ("ca.admin_page={user: admin, password: 771177}", "password has to be a string, not the given value"),
+        ("ca.admin_page={user: 5, password: s771177}", "user has to be a string, not 5"),
+        ("steps=[{request: {name: k, challenge: 771177}}]", "challenge has to be a string, not the given value"),
+        ("steps=[{export_bundle: {name: k, password: 771177}}]", "password has to be a string, not the given value"),
+        ("steps=[{ca_operator: {give_challenge: 771177}}]", "has to be a string, not the given value"),
+    ],
+)  # fmt: skip
+def test_a_mistake_at_the_place_of_a_secret_does_not_show_it(mfp_sim, scenario, change: str, told: str) -> None:
+    done = mfp_sim("run", scenario, "--set", change)
+    assert (done.code, done.out) == (2, "")
+    assert told in done.err
+    assert "771177" not in done.err
+
+
 def test_a_secret_that_is_a_mistake_is_not_in_the_report_either(mfp_sim, scenario, failing, tmp_path: Path) -> None:
     failing.write_text(failing.read_text().replace("static: canary-5c0d", "static: 771177"))
     done = mfp_sim("run", scenario, failing, "--report", tmp_path / "out")
-    assert "static has to be a string, not ********" in done.out
+    assert "static has to be a string, not the given value (put it in quotes)" in done.out
     for text in (done.out, *(path.read_text("utf-8") for path in (tmp_path / "out").rglob("*") if path.is_file())):
         assert "771177" not in text
 

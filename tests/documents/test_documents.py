@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mfp_sim.shared.documents import MAX_OCTETS, Problems, did_you_mean, duration, load, load_text, plain
+from mfp_sim.shared.documents import MAX_OCTETS, Node, Problems, did_you_mean, duration, load, load_text, plain
+from mfp_sim.shared.documents.json_values import JsonNode
 from mfp_sim.shared.errors import DocumentError, UsageError
 
 
@@ -191,6 +192,21 @@ def test_an_integer_is_no_boolean_and_has_its_range() -> None:
         "n has to be from 1 to 7, not 0",
         "n has to be from 1 to 7, not 8",
     ]
+
+
+SECRETS = "{password: 57, user: 58, challenge: {static: [59], lifetime: 60}}"
+
+
+@pytest.mark.parametrize("root", [load_text(SECRETS), JsonNode(plain(load_text(SECRETS)), "f.json")])
+def test_a_secret_is_not_in_a_message(root: Node) -> None:
+    problems = Problems()
+    found = problems.map(root, ("password", "user", "challenge"), "it")
+    inner = problems.map(found["challenge"], ("static", "lifetime"), "challenge")
+    for name, node in (*found.items(), *inner.items(), ("an entry", inner["static"].items[0])):
+        problems.text(node, name)
+    assert [problem.message.partition(", not ")[2] for problem in problems.found] == [
+        "the given value", "58", "a map", "a list", "60", "the given value",
+    ]  # fmt: skip
 
 
 def test_text_that_looks_like_a_number_wants_quotes() -> None:

@@ -61,6 +61,24 @@ def test_a_failure_says_what_and_where_and_how_to_see_more(tmp_path: Path) -> No
     assert "s3cret" not in run.stdout
 
 
+def test_a_failure_shows_no_secret(tmp_path: Path) -> None:
+    text = SCENARIO.replace("state: successful", "state: error").replace("s3cret", "canary-7")
+    text = text.replace("why: A manual request", "why: A request with canary-7").replace("name: k,", "name: canary-7,")
+    (tmp_path / "a.scenario.yaml").write_text(text)
+    run = run_pytest(tmp_path)
+    assert run.returncode == 1
+    assert "enrols: A request with ******** ends with a certificate." in run.stdout
+    assert "canary-7" not in run.stdout + run.stderr
+
+
+def test_a_mistake_at_the_place_of_a_secret_does_not_show_it(tmp_path: Path) -> None:
+    (tmp_path / "a.scenario.yaml").write_text(SCENARIO.replace("static: s3cret", "static: 776655"))
+    run = run_pytest(tmp_path)
+    assert run.returncode == 1
+    assert "static has to be a string, not the given value (put it in quotes)" in run.stdout
+    assert "776655" not in run.stdout + run.stderr
+
+
 def test_a_file_with_mistakes_fails_and_interrupts_nothing(tmp_path: Path) -> None:
     (tmp_path / "a.scenario.yaml").write_text(SCENARIO.replace("request:", "reqest:"))
     (tmp_path / "b.scenario.yaml").write_text(SCENARIO)

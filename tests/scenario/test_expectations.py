@@ -187,7 +187,7 @@ EMPTY_PARTS = [
         "validity has to be one of valid, expired, not-yet-valid, not 'vlaid'",
     ),
     ("auto_request", "{start: '2026-03-02 09:00:00'}", "start has to be YYYY-MM-DD HH:MM, not '2026-03-02 09:00:00'"),
-    ("auto_request", "{challenge: present}", "challenge has to be one of set, none, not 'present'"),
+    ("auto_request", "{challenge: present}", "challenge has to be one of set, none, not the given string"),
     ("messages_at", "[soon]", "an entry of messages_at has to be YYYY-MM-DD HH:MM[:SS][+HH:MM], not 'soon'"),
 ]
 

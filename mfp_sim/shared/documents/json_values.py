@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any, ClassVar, TypeVar, cast
 
 from mfp_sim.shared.documents.kinds import Definitions, Kind, Leaf, Schema, or_null
-from mfp_sim.shared.documents.nodes import YEARS, Node, Problems
+from mfp_sim.shared.documents.nodes import YEARS, Node, Problems, is_secret
 from mfp_sim.shared.documents.records import Record, read
 from mfp_sim.shared.errors import DecodeError
 
@@ -34,9 +34,13 @@ class JsonNode(Node):
     _place: str
     _above: JsonNode | None
 
-    def __init__(self, value: object, place: str, above: JsonNode | None = None) -> None:
+    def __init__(self, value: object, place: str, above: JsonNode | None = None, *, secret: bool = False) -> None:
         kind = "map" if isinstance(value, dict) else "list" if isinstance(value, list) else "scalar"
-        self.__dict__.update(value=value, kind=kind, _place=place, _above=above)
+        self.__dict__.update(value=value, kind=kind, _place=place, _above=above, secret=secret)
+
+    def hidden(self) -> Node:
+        """The node at the place of a secret; what is in it is marked when it becomes a node."""
+        return JsonNode(self.value, self._place, self._above, secret=True)
 
     @cached_property
     def file(self) -> str:
@@ -46,12 +50,18 @@ class JsonNode(Node):
     @property
     def items(self) -> tuple[Node, ...]:
         entries: Any = self.value
-        return tuple(JsonNode(entry, f"[{number}]", self) for number, entry in enumerate(entries))
+        return tuple(JsonNode(entry, f"[{number}]", self, secret=self.secret) for number, entry in enumerate(entries))
 
     @property
     def pairs(self) -> tuple[tuple[Node, Node], ...]:
         entries: Any = self.value
-        return tuple((JsonNode(key, "", self), JsonNode(value, f".{key}", self)) for key, value in entries.items())
+        return tuple(
+            (
+                JsonNode(key, "", self),
+                JsonNode(value, f".{key}", self, secret=self.secret and is_secret(key, within=True)),
+            )
+            for key, value in entries.items()
+        )
 
 
 def read_json(record: type[T], value: object, place: str) -> T:

@@ -30,6 +30,7 @@ __all__ = [
     "did_you_mean",
     "duration",
     "in_years",
+    "is_secret",
     "load",
     "load_text",
     "node_of",
@@ -55,6 +56,7 @@ class Node:
     """A value and its position (1-based line and column).
 
     Depending on ``kind``, ``value`` is a scalar, a tuple of nodes, or a tuple of (key node, value node) pairs.
+    ``secret``: no message may show the value.
     """
 
     kind: str  # "scalar", "list" or "map"
@@ -63,6 +65,7 @@ class Node:
     line: int
     column: int
     quoted: bool = False
+    secret: bool = False
 
     @property
     def place(self) -> str:
@@ -94,6 +97,15 @@ class Node:
                 if name.value == key:
                     return value
         return None
+
+    def hidden(self) -> Node:
+        """The node at the place of a secret: it, and every secret in it, are marked."""
+        value = self.value
+        if self.kind == "map":
+            value = tuple((k, inner.hidden() if is_secret(k.value, within=True) else inner) for k, inner in self.pairs)
+        elif self.kind == "list":
+            value = tuple(entry.hidden() for entry in self.items)
+        return replace(self, value=value, secret=True)
 
     def __iter__(self) -> Iterator[Node]:
         return iter(self.items)
@@ -143,7 +155,7 @@ class Problems:
         found = {}
         for key, value in node.pairs:
             if key.value in known:
-                found[str(key.value)] = value
+                found[str(key.value)] = value.hidden() if is_secret(key.value) else value
             elif not others:
                 word = str(key.value)
                 self.add(key, f"unknown key {key.value!r} in {what}", did_you_mean(word, known), unknown=word)
@@ -174,7 +186,7 @@ class Problems:
             return None
         if (low is not None and value < low) or (high is not None and value > high):
             span = f"from {low} to {high}" if high is not None else f"at least {low}"
-            self.add(node, f"{what} has to be {span}, not {value}")
+            self.add(node, f"{what} has to be {span}, not {describe(node)}")
             return None
         return value
 
@@ -246,7 +258,7 @@ class Problems:
                 continue
             return found if self.year(node, found, what) else None
         shape = "YYYY-MM-DD HH:MM[:SS][+HH:MM]" if offset else "YYYY-MM-DD HH:MM[:SS]"
-        self.add(node, f"{what} has to be {shape}, not {text!r}")
+        self.add(node, f"{what} has to be {shape}, not {describe(node)}")
         return None
 
     def zone(self, node: Node, what: str) -> str | None:
@@ -262,16 +274,29 @@ class Problems:
         return text
 
 
+_SECRET_KEYS = frozenset({"challenge", "static", "password", "secret", "give_challenge", "per_subject"})
+"""Keys whose value is a secret: a scalar, or each value of a map."""
+_NOT_SECRET = frozenset({"user", "subject", "lifetime", "cache", "no_permission"})
+"""Keys beside a secret that are not secrets themselves."""
+
+
+def is_secret(key: object, *, within: bool = False) -> bool:
+    """Whether the value of a key is a secret; ``within``: so is the map that it stands in."""
+    return (within and key not in _NOT_SECRET) or key in _SECRET_KEYS
+
+
 def _quote_hint(node: Node) -> str | None:
     return "put it in quotes" if node.kind == "scalar" and node.value is not None else None
 
 
 def describe(node: Node) -> str:
-    """A node in a few words, for error messages."""
+    """A node in a few words, for error messages, without a secret."""
     if node.kind == "map":
         return "a map"
     if node.kind == "list":
         return "a list"
+    if node.secret and node.value is not None:
+        return f"the given {'string' if isinstance(node.value, str) else 'value'}"
     if isinstance(node.value, bool):
         return "true" if node.value else "false"
     if node.value is None:
