@@ -233,6 +233,16 @@ def test_a_listed_message_that_is_right_now_is_no_longer_failing(
     assert "baseline   message-scep-2.3-02: no longer failing: remove the line" in capsys.readouterr().out
 
 
+def test_a_listed_message_of_a_client_that_does_not_enrol_was_not_seen(tmp_path: Path, capsys) -> None:
+    file = tmp_path / "baseline.yaml"
+    line = "{id: message-scep-2.9-09, verdict: fail, reason: known, expires: 2099-01-01}"
+    file.write_text(f"format: 1\nexpected:\n  - {line}\n")
+    assert examine("--client", "false", "--baseline", file) == 3
+    shown = capsys.readouterr().out
+    assert "No verdict: not even a right request succeeded" in shown
+    assert "no longer failing" not in shown
+
+
 def test_what_a_fault_told_the_client_is_not_held_against_it(tmp_path: Path, monkeypatch) -> None:
     """Without capabilities a client has to send its request by GET, though the CA would take a POST."""
     out = tmp_path / "out"
