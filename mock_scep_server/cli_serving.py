@@ -45,7 +45,7 @@ __all__ = ["for_wsgi", "serve"]
 
 
 def serve(options: argparse.Namespace) -> int:
-    """Serve until SIGINT or SIGTERM; returns the exit code.
+    """Serve until a signal; returns the exit code.
 
     Raises:
         UsageError: options conflict or are impossible.
@@ -82,20 +82,20 @@ def _run(options: argparse.Namespace, service: ScepService, saving: SavingServic
         write_certificate(options.write_ca, service.authority.issuer.certificate.der, "--write-ca")
     hosts = list(_hosts(options, service, endpoint, saving))
     before = service.journal.count
-    with contextlib.ExitStack() as stack:
-        stop = stack.enter_context(stop_on_signals())
-        for host in hosts:
-            stack.enter_context(host)
-        if options.publish is not None or service.policy.publish_at is None:
-            here = None if endpoint else hosts[0].url  # certificates should not contain https:// URLs (RFC 5280, 8)
-            service.publish_at(None if options.publish == "none" else options.publish or here)
-        for line in _announcement(options, service, hosts, endpoint, before):
+    with stop_on_signals() as stop:
+        with contextlib.ExitStack() as stack:
+            for host in hosts:
+                stack.enter_context(host)
+            if options.publish is not None or service.policy.publish_at is None:
+                here = None if endpoint else hosts[0].url  # a certificate should not have https:// URLs (RFC 5280, 8)
+                service.publish_at(None if options.publish == "none" else options.publish or here)
+            for line in _announcement(options, service, hosts, endpoint, before):
+                say(line)
+            wait_for(stop)
+        for line in account(service.journal):
             say(line)
-        wait_for(stop)
-    for line in account(service.journal):
-        say(line)
-    for sentence in service.script.unused():
-        print(f"mock-scep-server: {sentence}", file=sys.stderr)
+        for sentence in service.script.unused():
+            print(f"mock-scep-server: {sentence}", file=sys.stderr)
     return 0
 
 

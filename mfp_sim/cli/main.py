@@ -14,8 +14,8 @@ from typing import NoReturn
 
 from mfp_sim.cli.options import build_parser
 from mfp_sim.shared.errors import MfpSimError, UsageError
-from mfp_sim.shared.output import standard_output
-from mfp_sim.shared.stopping import ended_as_interrupted
+from mfp_sim.shared.output import Output, standard_output
+from mfp_sim.shared.stopping import ended_as_interrupted, ignore_signals
 from mfp_sim.shared.visible import visible
 
 __all__ = ["main"]
@@ -31,20 +31,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     reported, and the exit code is 4 if the output was the purpose of the command.
     """
     _say_everything()
+    ours = arguments is None
     words = sys.argv[1:] if arguments is None else arguments
-    with standard_output() as output:
-        parser = build_parser()
-        if not words:
-            parser.print_help(sys.stderr)
-            return 2
-        options, rest = parser.parse_known_args(words)
-        _take(options, rest)
-        code = _carried_out(options, words, ours=arguments is None)
-        output.flush()
-        if output.lost is None:
-            return code
-        print(f"mfp-sim: cannot write all of standard output: {output.lost}", file=sys.stderr)
-        return code or (0 if _is_verdict(options) else MfpSimError.exit_code)
+    with ended_as_interrupted(for_good=ours), standard_output() as output:
+        try:
+            return _main(words, output, ours=ours)
+        except KeyboardInterrupt:
+            ignore_signals()
+            print("mfp-sim: interrupted", file=sys.stderr)
+            return 130
+
+
+def _main(words: Sequence[str], output: Output, *, ours: bool) -> int:
+    """Read the words and run the verb; returns the exit code. `ours`: the process does nothing else."""
+    parser = build_parser()
+    if not words:
+        parser.print_help(sys.stderr)
+        return 2
+    options, rest = parser.parse_known_args(words)
+    _take(options, rest)
+    code = _carried_out(options, words, ours=ours)
+    output.flush()
+    if output.lost is None:
+        return code
+    print(f"mfp-sim: cannot write all of standard output: {output.lost}", file=sys.stderr)
+    return code or (0 if _is_verdict(options) else MfpSimError.exit_code)
 
 
 def _is_verdict(options: argparse.Namespace) -> bool:
@@ -59,14 +70,10 @@ def _carried_out(options: argparse.Namespace, words: Sequence[str], *, ours: boo
         verb = getattr(importlib.import_module(f"mfp_sim.cli.{options.entry.module}"), options.entry.function)
         if ours:
             gc.freeze()  # objects of modules live to the end: not scanned for garbage
-        with ended_as_interrupted():
-            code: int = verb(options)
+        code: int = verb(options)
     except MfpSimError as error:
         _tell(error)
         return error.exit_code
-    except KeyboardInterrupt:
-        print("mfp-sim: interrupted", file=sys.stderr)
-        return 130
     except Exception as error:
         if os.environ.get("MFP_SIM_DEBUG"):
             raise

@@ -31,7 +31,7 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def serve(options: argparse.Namespace) -> int:
-    """Serve until SIGINT or SIGTERM; 0 after a clean stop."""
+    """Serve until a signal; 0 after a clean stop."""
     _check(options)
     plan = _plan(options)
     if plan.ca_url is not None:
@@ -42,22 +42,22 @@ def serve(options: argparse.Namespace) -> int:
             print(visible(plan.redactor.text(line)), file=sys.stderr)
     served = assemble(plan, on_entry=None if options.quiet else lambda entry: _tell(entry, ZoneInfo(plan.timezone)))
     hosts: list[UiHost] = []
-    try:
-        recording = None
-        if options.record is not None:
-            recording = served.site.observer = Recording(served)
-        for index in range(len(served.site.printers)):
-            hosts.append(_open(options, served, index))
-            served.site.ports[served.site.printers[index].serial] = hosts[-1].port
-        with stop_on_signals() as stop:
+    with stop_on_signals() as stop:
+        try:
+            recording = None
+            if options.record is not None:
+                recording = served.site.observer = Recording(served)
+            for index in range(len(served.site.printers)):
+                hosts.append(_open(options, served, index))
+                served.site.ports[served.site.printers[index].serial] = hosts[-1].port
             _announce(options, served, hosts)
             _run(served, stop)
-    finally:
-        for host in hosts:
-            host.stop()
-        served.close()
-    if recording is not None:
-        _write(options.record, recording.text(options.record.name.partition(".")[0]))
+        finally:
+            for host in hosts:
+                host.stop()
+            served.close()
+        if recording is not None:
+            _write(options.record, recording.text(options.record.name.partition(".")[0]))
     return 0
 
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO, cast
 
-__all__ = ["standard_output"]
+__all__ = ["Output", "standard_output"]
 
 _READER_LEFT = frozenset({errno.EPIPE, errno.ECONNRESET})
 

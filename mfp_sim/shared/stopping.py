@@ -1,4 +1,4 @@
-"""Serving until SIGINT or SIGTERM, whenever they arrive.
+"""What a process does about SIGINT, SIGTERM and SIGHUP: serve until one arrives, or end its work properly.
 
 Python runs signal handlers only in the main thread. A signal that the system delivers to another thread, or between two
 steps of the interpreter, does not interrupt a wait that has begun. So every wait here has a limit.
@@ -12,10 +12,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-__all__ = ["ended_as_interrupted", "signals_later", "stop_on_signals", "wait_for"]
+__all__ = ["ended_as_interrupted", "ignore_signals", "signals_later", "stop_on_signals", "wait_for"]
 
 _LOOK_AGAIN: Final = 0.5
 """The longest time, in seconds, until a signal that did not interrupt a wait is noticed."""
+_SIGNALS: Final = tuple(
+    number for name in ("SIGINT", "SIGTERM", "SIGHUP") if (number := getattr(signal, name, None)) is not None
+)
+"""Ctrl-C, the end that another process requests, and a terminal that closes, as far as the system has them."""
 
 
 def wait_for(stop: threading.Event) -> None:
@@ -26,9 +30,15 @@ def wait_for(stop: threading.Event) -> None:
 
 @contextmanager
 def stop_on_signals() -> Iterator[threading.Event]:
-    """Yield an event that SIGINT and SIGTERM set; restore the previous handlers at the end."""
+    """Yield an event that a signal sets; restore the previous handlers at the end.
+
+    An ignored SIGHUP (``nohup``) stays ignored.
+    """
     stop = threading.Event()
-    before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.getsignal(number) for number in _SIGNALS}
+    for number in _SIGNALS:
+        if not (number == getattr(signal, "SIGHUP", None) and before[number] is signal.SIG_IGN):
+            signal.signal(number, lambda *_: stop.set())
     try:
         yield stop
     finally:
@@ -37,24 +47,31 @@ def stop_on_signals() -> Iterator[threading.Event]:
 
 
 @contextmanager
-def ended_as_interrupted() -> Iterator[None]:
+def ended_as_interrupted(*, for_good: bool = False) -> Iterator[None]:
     """Raise KeyboardInterrupt on SIGTERM, and on SIGHUP when a terminal closes, as on Ctrl-C, to end work properly.
 
-    An ignored signal (``nohup``) stays ignored.
+    An ignored signal (``nohup``) stays ignored. At the end, the previous handlers are restored; ``for_good``: the
+    process ends then, too, and signals are ignored.
     """
     if threading.current_thread() is not threading.main_thread():  # no other thread may set a handler
         yield
         return
-    numbers = [number for name in ("SIGTERM", "SIGHUP") if (number := getattr(signal, name, None)) is not None]
-    before = {number: signal.getsignal(number) for number in numbers}
-    taken = [number for number in numbers if before[number] is not signal.SIG_IGN]
-    for number in taken:
-        signal.signal(number, signal.default_int_handler)
+    before = {number: signal.getsignal(number) for number in _SIGNALS}
+    for number in _SIGNALS:
+        if number != signal.SIGINT and before[number] is not signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
     try:
         yield
     finally:
-        for number in taken:
-            signal.signal(number, before[number])
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_IGN if for_good else handler)
+
+
+def ignore_signals() -> None:
+    """Ignore further signals, so that they do not disturb an end that has begun."""
+    if threading.current_thread() is threading.main_thread():  # no other thread may set a handler
+        for number in _SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
 
 
 @contextmanager
@@ -68,11 +85,8 @@ def signals_later() -> Iterator[None]:
         yield
         return
     arrived: list[int] = []
-    numbers = [
-        number for name in ("SIGINT", "SIGTERM", "SIGHUP") if (number := getattr(signal, name, None)) is not None
-    ]
-    before = {number: signal.getsignal(number) for number in numbers}
-    held = [number for number in numbers if callable(before[number])]
+    before = {number: signal.getsignal(number) for number in _SIGNALS}
+    held = [number for number in _SIGNALS if callable(before[number])]
     for number in held:
         signal.signal(number, lambda number, _: arrived.append(number))
     try:

@@ -119,7 +119,7 @@ def test_exchanges_are_saved_and_the_run_is_summed_up(tmp_path: Path, capsys) ->
     with socket.create_connection((client.target.host, client.target.port), timeout=20) as raw:
         raw.sendall(b"nonsense\r\n\r\n")
         assert raw.recv(9) == b"HTTP/1.1 "
-    server.send_signal(signal.SIGTERM)
+    server.send_signal(signal.SIGHUP)
     out, err = server.communicate(timeout=20)
     assert (server.returncode, err) == (0, "")
     lines = out.splitlines()

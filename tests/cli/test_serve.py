@@ -38,7 +38,7 @@ def serving() -> Iterator[Callable[..., Serving]]:
             one.process.communicate()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_it_says_where_everything_is_and_stops_cleanly(serving, number: int) -> None:
     here = serving("--start", "2026-03-02T08:00")
     ui, ca = here.address("printer SIM00001"), here.address("mock CA")
@@ -154,7 +154,7 @@ def test_what_was_recorded_runs(serving, tmp_path: Path, mfp_sim) -> None:
     here.log_in(ui)
     here.ask(ui + COMM, {"url": ca, "port": urlsplit(ca).port, "timeout": 30})
     here.ask(ui + REQUEST, {**KEY, "challenge": "canary-c1"})
-    code, out, _ = here.stop()
+    code, out, _ = here.stop(signal.SIGHUP)
     assert code == 0
     assert f"recorded: mfp-sim run {file}" in out
     assert "canary" not in file.read_text()

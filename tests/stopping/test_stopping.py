@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT end a wait whenever they come, and whichever thread they come to."""
+"""SIGTERM, SIGINT and SIGHUP end a wait whenever they come, and whichever thread they come to."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 
 import pytest
 
-from mfp_sim.shared.stopping import stop_on_signals
+from mfp_sim.shared.stopping import ended_as_interrupted, stop_on_signals
 
 TO_ANOTHER_THREAD = """
 import os, signal, sys, threading
@@ -32,7 +33,7 @@ print("stopped")
 """
 
 
-@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP"])
 def test_a_signal_that_another_thread_gets_ends_the_wait(name: str) -> None:
     words = [sys.executable, "-c", TO_ANOTHER_THREAD, name]
     run = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
@@ -40,10 +41,52 @@ def test_a_signal_that_another_thread_gets_ends_the_wait(name: str) -> None:
 
 
 def test_a_signal_sets_it_and_the_handlers_come_back() -> None:
-    before = signal.getsignal(signal.SIGTERM)
-    with stop_on_signals() as stop:
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        before = signal.getsignal(number)
+        with stop_on_signals() as stop:
+            assert not stop.is_set()
+            signal.raise_signal(number)
+            assert stop.is_set()
+        assert signal.getsignal(number) is before
+        assert isinstance(stop, threading.Event)
+
+
+@pytest.fixture
+def nohup() -> Iterator[None]:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("nohup")
+def test_a_terminal_that_closes_is_ignored_if_it_was_before() -> None:
+    with ended_as_interrupted(), stop_on_signals() as stop:
+        signal.raise_signal(signal.SIGHUP)
         assert not stop.is_set()
-        signal.raise_signal(signal.SIGTERM)
-        assert stop.is_set()
-    assert signal.getsignal(signal.SIGTERM) is before
-    assert isinstance(stop, threading.Event)
+    assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+
+
+WHILE_IT_ENDS = """
+import atexit, os, signal, sys
+from mfp_sim.cli import main
+
+number = getattr(signal, sys.argv[1])
+
+def kill(*_, **__):
+    os.kill(os.getpid(), number)
+    return 0
+
+atexit.register(kill)
+if sys.argv[2] == "interrupted":
+    main._carried_out = kill
+sys.argv = ["mfp-sim", "completion", "bash"]
+sys.exit(main.main())
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP"])
+@pytest.mark.parametrize(("end", "said"), [("interrupted", (130, "mfp-sim: interrupted\n")), ("normal", (0, ""))])
+def test_a_signal_while_the_process_ends_changes_nothing(name: str, end: str, said: tuple[int, str]) -> None:
+    words = [sys.executable, "-c", WHILE_IT_ENDS, name, end]
+    run = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    assert (run.returncode, run.stderr) == said
