@@ -41,7 +41,9 @@ SCENARIO, SUMMARY = "session.scenario.yaml", "session.json"
 
 
 def proxy(options: argparse.Namespace) -> int:
-    """Pass exchanges on until SIGINT, SIGTERM or the given number; 1 if no request was granted.
+    """Pass exchanges on until a signal or the awaited exchange; returns the exit code.
+
+    It is 1 if exchanges are awaited (``--once``, ``--exchanges``), and not all came or a request was not granted.
 
     Raises:
         UsageError: options that are wrong, or do not fit together.
@@ -77,13 +79,15 @@ def proxy(options: argparse.Namespace) -> int:
         service, host, port, tls=endpoint.context if endpoint else None, on_handshake=told.handshake,
         on_refusal=told.refusal, port_option="--listen",
     )  # fmt: skip
-    with stop_on_signals() as stop, server, contextlib.closing(source):
-        for line in _announcement(options, server, endpoint):
-            told.line(line)
-        while not (stop.is_set() or told.session.over.wait(_LOOK_AGAIN)):
-            pass
-    _end(told, files, url)
-    return int(not stop.is_set() and told.session.failed)
+    with stop_on_signals() as stop:
+        with server, contextlib.closing(source):
+            for line in _announcement(options, server, endpoint):
+                told.line(line)
+            while not (stop.is_set() or told.session.over.wait(_LOOK_AGAIN)):
+                pass
+        _end(told, files, url)
+    awaited = options.once or options.exchanges is not None
+    return int(awaited and not (told.session.over.is_set() and not told.session.failed))
 
 
 def _check(options: argparse.Namespace) -> None:

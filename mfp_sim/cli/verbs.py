@@ -176,6 +176,7 @@ _EVERY: Mapping[int, str] = {
 }
 """What the exit codes of every verb mean."""
 _NO_SCENARIO = "no scenario was selected"
+_NOT_YET = "interrupted before it was ready"
 _CODES: Mapping[str, Mapping[int, str]] = {
     "run": {
         0: "every scenario is as expected",
@@ -224,7 +225,13 @@ _CODES: Mapping[str, Mapping[int, str]] = {
         1: "a limit of `expect` is not met, --find found no CA that is large enough, or --real differs from the model",
     },
     "load": {1: "the run is invalid or stopped early, an enrolment failed, or a serial number was used twice"},
-    "proxy": {1: "with --once or --exchanges: an enrolment was not granted, or no client requested a certificate"},
+    "serve": {0: "success: Ctrl-C, SIGTERM or a terminal that closes ended it", 130: _NOT_YET},
+    "proxy": {
+        0: "success; without --once and --exchanges: Ctrl-C, SIGTERM or a terminal that closes ended it",
+        130: _NOT_YET,
+        1: "with --once or --exchanges: an enrolment was not granted, no client requested a certificate, or a signal "
+        "ended the proxy before that",
+    },
 }
 """What the exit codes of a verb mean, as far as they differ from `_EVERY`."""
 

@@ -172,6 +172,30 @@ def test_a_signal_ends_it_with_a_summary_whatever_is_under_way(ca, tmp_path: Pat
     assert "\n1 exchange\nclient 127.0.0.1: 1 exchange\n" in out
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(("words", "seen"), [(["--once"], 0), (["--exchanges", 9], 0), (["--exchanges", 9], 1)])
+def test_a_signal_before_the_awaited_exchange_is_a_failure(ca, tmp_path: Path, number, words, seen: int) -> None:
+    bench, host = ca
+    with proxy("--to", f"{host.url}/scep", "--save", "session", *words, cwd=tmp_path) as (process, url):
+        for _ in range(seen):
+            client = bench.client(_at(url))
+            assert client.ask(client.order()).granted
+        process.send_signal(number)
+        out, err = rest(process)
+    assert (process.returncode, err) == (1, ""), out
+    assert len(json.loads((tmp_path / "session" / "session.json").read_text())["exchanges"]) == seen
+
+
+def test_a_refusal_stays_a_failure_if_a_signal_comes(ca, tmp_path: Path) -> None:
+    bench, host = ca
+    with proxy("--to", f"{host.url}/scep", "--exchanges", 9, cwd=tmp_path) as (process, url):
+        client = bench.client(_at(url))
+        assert not client.ask(client.order(challenge="wrong")).granted
+        process.send_signal(signal.SIGTERM)
+        out, err = rest(process)
+    assert (process.returncode, err) == (1, ""), out
+
+
 @pytest.mark.parametrize(("where", "warned"), [("0.0.0.0:0", True), ("localhost:0", False)])
 def test_who_can_reach_it_is_told_where_it_is_not_this_machine_alone(tmp_path: Path, where: str, warned: bool) -> None:
     with proxy("--to", "http://127.0.0.1:9/", "--listen", where, cwd=tmp_path) as (process, _):
