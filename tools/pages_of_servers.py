@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 from typing import TypeVar
+
+from mfp_sim.shared.processes import worker_processes
 
 __all__ = ["page_of_servers"]
 
@@ -34,7 +34,7 @@ def page_of_servers(
     names = list(names)
     found: dict[str, T] = {}
     troubles: list[str] = []
-    with ProcessPoolExecutor(options.jobs, mp_context=get_context("spawn")) as pool:
+    with worker_processes(options.jobs) as pool:
         for number, (name, (seen, trouble)) in enumerate(zip(names, pool.map(look, names), strict=True), 1):
             print(f"{number}/{len(names)} {name}", file=sys.stderr)
             found[name] = seen

@@ -6,14 +6,10 @@ Owns options, console, files and exit codes; the search is in `mfp_sim.explorati
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
-import os
-import signal
 import sys
-import threading
-from collections.abc import Iterator, Mapping
-from concurrent.futures import Executor
+from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 
 from mfp_sim.device.printer_profile import PROFILES
@@ -33,7 +29,9 @@ from mfp_sim.scenario.collection import SUFFIX
 from mfp_sim.shared.documents import did_you_mean
 from mfp_sim.shared.documents.records import record_of
 from mfp_sim.shared.errors import UsageError
+from mfp_sim.shared.processes import worker_processes
 from mfp_sim.shared.simtime import SystemClock
+from mfp_sim.shared.stopping import ignore_signals
 from mfp_sim.shared.visible import one_line
 
 __all__ = ["explore"]
@@ -146,44 +144,6 @@ def _make(directory: Path | None) -> None:
 # --- searching --------------------------------------------------------------------------------------------
 
 
-@contextlib.contextmanager
-def _pool(jobs: int) -> Iterator[Executor | None]:
-    """Processes for the cases, or None for this process."""
-    if jobs == 1:
-        yield None
-        return
-    from concurrent.futures import ProcessPoolExecutor  # noqa: PLC0415 - one process needs no pool
-    from multiprocessing import get_context  # noqa: PLC0415 - one process needs no pool
-
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_follow_the_parent) as pool:
-        heard = signal.signal(signal.SIGINT, signal.SIG_IGN)  # the processes inherit it while they start
-        try:
-            pool.submit(int)
-        finally:
-            signal.signal(signal.SIGINT, heard)
-        try:
-            yield pool
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-def _follow_the_parent() -> None:
-    """Let only the parent react to signals, which reach all processes of a terminal; end when it ends or is killed."""
-    from multiprocessing import parent_process  # noqa: PLC0415 - one process needs no pool
-
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-        if (number := getattr(signal, name, None)) is not None:
-            signal.signal(number, signal.SIG_IGN)
-    parent = parent_process()
-    assert parent is not None
-
-    def follow() -> None:
-        parent.join()
-        os._exit(_INTERRUPTED)
-
-    threading.Thread(target=follow, daemon=True).start()
-
-
 def _searched(options: argparse.Namespace, space: Space, progress: Console) -> tuple[ExploreResult, bool]:
     """Search until the cases or the time are used up, or Ctrl-C ends the search; also whether it was interrupted."""
     seed, shard = options.seed, options.shard
@@ -196,30 +156,30 @@ def _searched(options: argparse.Namespace, space: Space, progress: Console) -> t
     def elapsed() -> float:
         return (clock.now() - begun).total_seconds()
 
-    with _pool(options.jobs) as pool:
-        # A shard is a search with a seed that no other shard has.
-        search = Search(seed * 1000 + shard[0] - 1 if shard else seed, space, pool, python=options.against)
+    # A shard is a search with a seed that no other shard has.
+    search = Search(seed * 1000 + shard[0] - 1 if shard else seed, space, python=options.against)
 
-        def goes_on() -> bool:
-            """Whether another case is wanted. Cases come in the order of their numbers, so the result does not depend
-            on the number of processes."""
-            return (
-                len(search.found) < (1 if options.first else _MOST_FAILURES)
-                and (most is None or search.cases < most)
-                and (options.time is None or elapsed() < options.time)
-            )
+    def goes_on() -> bool:
+        """Whether another case is wanted. Cases come in the order of their numbers, so the result does not depend on
+        the number of processes."""
+        return (
+            len(search.found) < (1 if options.first else _MOST_FAILURES)
+            and (most is None or search.cases < most)
+            and (options.time is None or elapsed() < options.time)
+        )
 
-        try:
+    try:
+        with worker_processes(options.jobs) if options.jobs > 1 else nullcontext() as pool:
             while goes_on():
-                for _ in search.round(ROUND if most is None else most - search.cases):
+                for _ in search.round(ROUND if most is None else most - search.cases, pool):
                     rate = f"{search.cases / max(elapsed(), 0.001):.0f} a second"
                     reached = f"{sum(1 for n in SOMETIMES if search.reached[n])} of {len(SOMETIMES)} sometimes"
                     said = f"cases, {rate}, {reached}, {_count(len(search.found), 'failure')}"
                     progress.progress(search.cases, most or search.cases, said)
                     if not goes_on():
                         break
-        except KeyboardInterrupt:
-            interrupted = True
+    except KeyboardInterrupt:
+        interrupted = True
     seconds = elapsed()
     progress.clear()
     if interrupted:
@@ -235,6 +195,8 @@ def _searched(options: argparse.Namespace, space: Space, progress: Console) -> t
                 break
     finally:
         forget_other()
+    if interrupted:
+        ignore_signals()  # the result must not be lost
     result = ExploreResult(
         format=1,
         seed=str(search.seed),

@@ -1,8 +1,7 @@
-"""Calls in worker processes, which end with this process: for ``run --jobs`` and ``check --assumptions --jobs``."""
+"""Calls in worker processes: for ``run``, ``fleet`` and ``check --assumptions`` with ``--jobs``."""
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -12,7 +11,7 @@ from typing import TypeVar
 
 from mfp_sim.scenario.loader import load_file
 from mfp_sim.scenario.model import Scenario
-from mfp_sim.shared.stopping import signals_later
+from mfp_sim.shared.processes import worker_processes
 
 __all__ = ["in_processes", "scenario_of", "scenarios_of"]
 
@@ -23,32 +22,9 @@ T = TypeVar("T")
 def in_processes(
     count: int, call: Callable[..., T], arguments: Sequence[tuple[object, ...]]
 ) -> Iterator[list[Future[T]]]:
-    """One future for each tuple of ``arguments``, in order, run by at most ``count`` processes.
-
-    At the end of the ``with``, calls that have not begun are cancelled. A process that dies breaks the pool: unfinished
-    futures raise `concurrent.futures.process.BrokenProcessPool`.
-    """
-    from concurrent.futures import ProcessPoolExecutor  # noqa: PLC0415 - most runs need no pool
-    from multiprocessing import active_children, get_context  # noqa: PLC0415 - most runs need no pool
-
-    # Spawned, not forked: a fork would copy threads' locks and a frozen clock.
-    with ProcessPoolExecutor(min(count, len(arguments)), mp_context=get_context("spawn")) as pool:
-        try:
-            # Ctrl-C at a terminal reaches all processes: only this one reacts, and ends the workers. Other signals
-            # reach this one alone. They wait until all workers have begun, so that it knows them.
-            with signals_later():
-                heard = signal.signal(signal.SIGINT, signal.SIG_IGN)
-                try:
-                    futures = [pool.submit(call, *given) for given in arguments]
-                finally:
-                    signal.signal(signal.SIGINT, heard)
-            yield futures
-        except KeyboardInterrupt:
-            for worker in active_children():
-                worker.terminate()
-            raise
-        finally:
-            pool.shutdown(cancel_futures=True)
+    """One future for each tuple of ``arguments``, in order, run by at most ``count`` `worker_processes`."""
+    with worker_processes(min(count, len(arguments))) as pool:
+        yield [pool.submit(call, *given) for given in arguments]
 
 
 def scenario_of(file: str, name: str) -> Scenario:

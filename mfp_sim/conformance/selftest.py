@@ -7,11 +7,9 @@ give no fail and exactly the findings that `CLEAN` lists. Owns the bench and the
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
-from multiprocessing import get_context
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -22,6 +20,7 @@ from mfp_sim.conformance.model import OPT_INS, Check, CheckResult, CheckVerdict,
 from mfp_sim.conformance.operators import Act, OperatorAct
 from mfp_sim.conformance.registry import all_checks
 from mfp_sim.conformance.target import Permissions, Target
+from mfp_sim.shared.processes import worker_processes
 from mfp_sim.shared.simtime import Entropy, FrozenClock, PassingClock, PooledKeys, Scheduler, SystemClock
 from mfp_sim.transport import InProcess, Sequential, SocketClient
 from mock_scep_server.challenges import OpenEnrolment, StaticChallenge
@@ -349,7 +348,7 @@ def self_test(
     runs: list[CleanRun] = []
     shapes = [(clean.name, ids) for clean in CLEAN]
     with ExitStack() as stack:
-        pool = stack.enter_context(ProcessPoolExecutor(jobs, mp_context=get_context("spawn"))) if jobs > 1 else None
+        pool = stack.enter_context(worker_processes(jobs)) if jobs > 1 else None
         clean = (
             pool.map(_clean_one, shapes) if pool else map(_clean_one, shapes)
         )  # these take long, so they begin first

@@ -209,12 +209,11 @@ class Search:
         self,
         seed: int,
         space: Space,
-        pool: Executor | None = None,
         *,
         python: str | None = None,
         other: OtherVersion | None = None,
     ) -> None:
-        self.seed, self.space, self._pool, self._python, self._other = seed, space, pool, python, other
+        self.seed, self.space, self._python, self._other = seed, space, python, other
         self.cases = 0
         self.found: dict[FailureReason, Found] = {}
         self.times: Counter[FailureReason] = Counter()
@@ -228,14 +227,16 @@ class Search:
         with one_freeze():
             self._plain = _read_by(carried_out(plain))
 
-    def round(self, most: int = ROUND) -> Iterator[CaseResult]:
+    def round(self, most: int = ROUND, pool: Executor | None = None) -> Iterator[CaseResult]:
         """Run a round of at most ``most`` cases, and note what each reached, in the order of their numbers.
+
+        The processes of ``pool`` run the cases; without it, this process does.
 
         A round that is left early has only noted the cases that it has yielded.
         """
         plans = [self._plan(number) for number in range(self.cases, self.cases + min(most, ROUND))]
         chunks = [plans[first : first + _CHUNK] for first in range(0, len(plans), _CHUNK)]
-        results = self._pool.map(run_cases, chunks) if self._pool is not None else map(self._here, chunks)
+        results = pool.map(run_cases, chunks) if pool is not None else map(self._here, chunks)
         for chunk in results:
             for result in chunk:
                 self._note(result)

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from datetime import datetime, timedelta
-from multiprocessing import get_context
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -22,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from mfp_sim.client.exchange import Enrolment
 from mfp_sim.shared.errors import UsageError, unread
+from mfp_sim.shared.processes import worker_processes
 from mfp_sim.shared.scep import certificate as x509
 from mfp_sim.shared.scep import csr
 from mfp_sim.shared.simtime import Entropy, GeneratedKeys
@@ -44,7 +43,7 @@ def make_keys(count: int, bits: int, file: Path, jobs: int, told: Callable[[int]
     except OSError as error:
         raise UsageError(f"cannot write {file}: {error.strerror}") from None
     try:
-        with os.fdopen(handle, "wb") as out, ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        with os.fdopen(handle, "wb") as out, worker_processes(jobs) as pool:
             for number, pem in enumerate(pool.map(_one, [bits] * count), 1):
                 out.write(pem)
                 told(number)

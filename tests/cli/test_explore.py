@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -142,19 +141,16 @@ def test_ctrl_c_while_a_failure_is_shrunk_keeps_the_failure(
     assert f"always.{failed['rule']}" in {failure.path for failure in run(scenario).failures}
 
 
-def test_the_processes_end_when_the_search_is_killed() -> None:
-    code = """
-import os, sys
-from mfp_sim.cli.explore import _pool
-with _pool(2) as pool:
-    print(pool.submit(os.getpid).result(), flush=True)
-    sys.stdin.read()
-"""
-    process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    assert process.stdout is not None
-    assert int(process.stdout.readline()) != process.pid
-    process.kill()
-    assert process.communicate(timeout=60) == (b"", None)  # the output ends when the last process does
+def test_a_signal_after_an_interrupted_search_does_not_lose_the_result(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _interrupting(monkeypatch, "_note", after=5)
+    monkeypatch.setattr("mfp_sim.cli.explore._summary", lambda *_: signal.raise_signal(signal.SIGTERM))
+    before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+    assert main(["explore", "--seeds", "20", "--jobs", "2", "--out", str(tmp_path)]) == 130
+    assert capsys.readouterr().err == "interrupted: the result has the cases so far\n"
+    assert json.loads((tmp_path / "explore.json").read_text())["cases"] == 5
+    assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
 
 
 def test_the_first_failure_ends_the_search(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,9 +7,8 @@ import copy
 import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Executor
 from dataclasses import replace
-from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
@@ -36,6 +35,7 @@ from mfp_sim.scenario.loader import read_text
 from mfp_sim.scenario.model import Scenario
 from mfp_sim.scenario.runner import run
 from mfp_sim.shared.errors import UsageError
+from mfp_sim.shared.processes import worker_processes
 from mfp_sim.shared.scep.http_messages import HttpReply, HttpRequest, delivery_of, outgoing
 from mfp_sim.shared.simtime import Entropy
 from mfp_sim.transport.reader import SocketSource
@@ -47,14 +47,14 @@ from mock_scep_server.store import SqliteStore
 Patch = Callable[..., None]
 
 
-def _cases(search: Search, rounds: int) -> list[tuple[str, object]]:
-    return [(result.token, result.document) for _ in range(rounds) for result in search.round(24)]
+def _cases(search: Search, rounds: int, pool: Executor | None = None) -> list[tuple[str, object]]:
+    return [(result.token, result.document) for _ in range(rounds) for result in search.round(24, pool)]
 
 
 def test_a_seed_gives_the_same_cases_with_any_number_of_processes() -> None:
     alone = _cases(Search(5, Space()), 3)
-    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
-        shared = _cases(Search(5, Space(), pool), 3)
+    with worker_processes(2) as pool:
+        shared = _cases(Search(5, Space()), 3, pool)
     assert alone == shared
     assert alone != _cases(Search(6, Space()), 3)
     assert any("." in token for token, _ in alone), "no case has a parent"
