@@ -28,6 +28,9 @@ __all__ = ["captured_exchanges", "is_capture"]
 _MAGIC: Final = tuple(bytes.fromhex(text) for text in ("d4c3b2a1", "a1b2c3d4", "4d3cb2a1", "a1b23c4d", "0a0d0d0a"))
 """The first bytes of a pcap, in either byte order, with micro- or nanoseconds, and of a pcapng."""
 _METHODS: Final = (b"GET ", b"POST ", b"HEAD ", b"PUT ", b"CONNECT ", b"OPTIONS ")
+_REPLY: Final = b"HTTP/1."
+_MISSING: Final = "bytes are missing in the capture"
+_CUT: Final = "the capture ends before the request does"
 _TLS: Final = b"\x16\x03"
 """The first bytes of a TLS handshake (RFC 8446, 5.1)."""
 _SEQUENCE: Final = 1 << 32
@@ -78,15 +81,23 @@ class _Stream:
     @property
     def octets(self) -> bytes:
         """Return the bytes up to the first gap."""
+        return self._up_to_gap()[0]
+
+    @property
+    def gap(self) -> bool:
+        """Whether bytes are missing before others."""
+        return self._up_to_gap()[1]
+
+    def _up_to_gap(self) -> tuple[bytes, bool]:
         pieces: list[bytes] = []
         end = 0 if self.begun else min(self.segments, default=0)
         for place, octets in sorted(self.segments.items()):
             if place > end:
-                break
+                return b"".join(pieces), True
             fresh = octets[end - place :]
             pieces.append(fresh)
             end += len(fresh)
-        return b"".join(pieces)
+        return b"".join(pieces), False
 
 
 @dataclass
@@ -120,7 +131,7 @@ def captured_exchanges(octets: bytes, path: Path) -> list[CapturedExchange]:
     except (dpkt.Error, ValueError, IndexError, KeyError, AttributeError, TypeError) as error:
         raise UsageError(f"{path} is not a readable capture: {type(error).__name__}: {error}") from None
     found = [one for number, talk in enumerate(conversations, 1) for one in _exchanges(talk, number)]
-    if not found:
+    if all(one.problem in (_MISSING, _CUT) for one in found):
         raise _nothing_in(path, conversations, fragments)
     return found
 
@@ -240,30 +251,39 @@ class _Kept(io.BytesIO):
 
 
 def _exchanges(talk: _Conversation, number: int) -> Iterator[CapturedExchange]:
-    """The exchanges of a connection: the client is the side whose bytes start with an HTTP method."""
+    """The exchanges of a connection.
+
+    The client is the side whose bytes start with an HTTP method. If the first of them are missing, it is the side to
+    which an HTTP reply was sent.
+    """
     sent = [stream.octets for stream in talk.streams]
     for side in (0, 1):
-        if sent[side].startswith(_METHODS):
+        stream = talk.streams[side]
+        lost = not sent[side] and stream.gap and sent[1 - side].startswith(_REPLY)
+        if lost or sent[side].startswith(_METHODS):
             client, server = talk.ends[side], talk.ends[1 - side]
             replies = _Kept(sent[1 - side])
-            for request in _requests(sent[side]):
-                if isinstance(request, Unreadable):
-                    yield CapturedExchange(client, server, number, HttpRequest("", ""), None, request.text)
+            for request in _requests(sent[side], gap=stream.gap):
+                if isinstance(request, str):
+                    yield CapturedExchange(client, server, number, HttpRequest("", ""), None, request)
                 else:
                     yield CapturedExchange(client, server, number, request, _reply(replies, request.method))
             return
 
 
-def _requests(octets: bytes) -> Iterator[HttpRequest | Unreadable]:
-    """The requests of a connection, and why the rest cannot be read; an incomplete one at the end is left out."""
+def _requests(octets: bytes, *, gap: bool) -> Iterator[HttpRequest | str]:
+    """The requests of a connection, and why the rest cannot be read; `gap`: more bytes follow after missing ones."""
     source = Connection(cast("socket.socket", _Nothing()), SystemClock(), octets)
     try:
         while source.buffer.strip():
             yield read_request(source)
     except Unreadable as error:
-        yield error
+        yield error.text
     except Gone:
-        return
+        yield _MISSING if gap else _CUT
+    else:
+        if gap:
+            yield _MISSING
 
 
 def _reply(stream: io.BytesIO, method: str) -> HttpReply | None:

@@ -127,7 +127,7 @@ def test_an_overlap_and_a_keepalive_change_nothing() -> None:
 
 def test_a_gap_ends_the_stream() -> None:
     packets = conversation(ASKED, CAME, size=200)
-    assert read(capture([p for p in packets if p.data.seq != 1400])) == BOTH[:1]
+    assert read(capture([p for p in packets if p.data.seq != 1400])) == [*BOTH[:1], (*BOTH[0][:2], "", None)]
     without = [p for p in packets if p.data.seq != 7000]
     assert read(capture(without)) == [(*one[:3], None) for one in BOTH]
 
@@ -226,6 +226,39 @@ def test_a_request_that_is_not_http_is_listed_and_not_passed_over(tmp_path: Path
     assert mfp_sim(["decode", str(file), "--json"]) == 0
     *_, row = json.loads(capsys.readouterr().out)
     assert (row["exchange"], len(row["notes"])) == (3, 1)
+
+
+BOUNDARY = 1000 + len(render_request(REQUESTS[0], "ca.example", 8088))
+LOST = "bytes are missing in the capture"
+
+
+@pytest.mark.parametrize(
+    ("packets", "listed"),
+    [
+        (conversation(ASKED[:-1], CAME), {2: "the capture ends before the request does"}),
+        (conversation(ASKED[: BOUNDARY - 990], CAME), {2: "the capture ends before the request does"}),
+        ([p for p in conversation(ASKED, CAME, size=200) if p.data.seq != 1400], {2: LOST}),
+        ([*conversation(ASKED[: BOUNDARY - 1000], CAME), segment(CLIENT, SERVER, BOUNDARY + 50, ASKED[BOUNDARY - 950 :])], {2: LOST}),
+        ([*conversation(ASKED, CAME), *(p for p in conversation(ASKED, CAME, at=900_000) if p.data.seq != 900_000)], {3: LOST}),
+    ],
+    ids=["one byte", "a head", "a gap in a request", "a gap between requests", "a gap at the start"],
+)  # fmt: skip
+def test_a_request_that_was_cut_off_is_listed_and_not_passed_over(
+    packets, listed: dict[int, str], tmp_path: Path, capsys
+) -> None:
+    file = tmp_path / "seen.pcap"
+    file.write_bytes(capture(packets))
+    assert mock(["judge", str(file), "--caps", "AES,SHA-256,POSTPKIOperation", "--json"]) == 2
+    rows = json.loads(capsys.readouterr().out)
+    assert [(row["message"], row["text"]) for row in rows if row["verdict"] == "not judged"] == [
+        (f"exchange {number} of 192.0.2.10:40001", f"the HTTP request cannot be read: {why}")
+        for number, why in listed.items()
+    ]
+
+
+def test_a_connection_that_is_not_http_is_not_listed() -> None:
+    packets = conversation(b"SSH-2.0-x\r\n" * 9, b"SSH-2.0-y\r\n", at=900_000, size=50)
+    assert read(capture([*conversation(ASKED, CAME), *(p for p in packets if p.data.seq != 900_000)])) == BOTH
 
 
 def test_judge_judges_each_request(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
