@@ -59,7 +59,8 @@ def judge(options: argparse.Namespace) -> int:
             findings = _findings(judge, found, key)
         except UsageError as error:
             if len(captured) == 1:
-                raise
+                where = "" if found.where == Path(options.name).name else f"{found.where}: "
+                raise UsageError(f"{options.name}: {where}{error.message}", remedy=error.remedy) from None
             left.append((found.where, error))
             continue
         if findings or found.message is not None:
@@ -197,11 +198,11 @@ def _captured(path: Path) -> Iterator[_Captured]:
     elif octets.lstrip()[:1] == b"{":
         for number, entry in enumerate(_archive(path, octets), 1):
             where = f"entry {number}"
-            yield _each(where, lambda entry=entry, where=where: _of_request(where, _of_entry(entry)))  # type: ignore[misc]
+            yield _each(where, partial(_of_entry, where, entry))
     elif octets[:4] in (b"GET ", b"POST"):
-        found = _of_request(path.name, request_of(octets), content_keys_beside(path))
+        found = _each(path.name, lambda: _of_whole(path.name, request_of(octets), content_keys_beside(path)))
         if found.problem is not None:
-            raise UsageError(f"{path.name} contains no pkiMessage: {found.problem}")
+            raise UsageError(f"{path} contains no pkiMessage: {found.problem}")
         yield found
     else:
         try:
@@ -220,8 +221,32 @@ def _each(where: str, read: Callable[[], _Captured]) -> _Captured:
 
 
 def _of_file(file: Path) -> _Captured:
+    for each in (file, file.with_suffix(".key")):
+        if each.exists() and not (each.is_file() or each.is_dir()):
+            raise UsageError(f"{each} is not a file")  # a named pipe could be read without end
     request = request_of(octets_of(file, _CAP))
-    return _of_request(file.name, request, content_keys_beside(file), _reply_beside(file))
+    return _of_whole(file.name, request, content_keys_beside(file), _reply_beside(file))
+
+
+def _of_whole(
+    where: str,
+    request: HttpRequest,
+    content_keys: tuple[bytes, ...] = (),
+    reply: HttpReply | None = None,
+    size: int | None = None,
+) -> _Captured:
+    """Read the message of a request whose body should have `size` bytes; by default, that is its Content-Length.
+
+    Raises:
+        UsageError: the message is not readable, and a part of the body was not captured.
+    """
+    found = _of_request(where, request, content_keys, reply)
+    length = request.header("Content-Length") or ""
+    if size is None and length.isascii() and length.isdecimal():
+        size = int(length[:20])
+    if found.problem is not None and size is not None and len(request.body) < size:
+        raise UsageError(f"only {len(request.body)} of {size} bytes of the request's body were captured")
+    return found
 
 
 def _of_request(
@@ -256,14 +281,19 @@ def _archive(path: Path, octets: bytes) -> list[Any]:
         raise UsageError(f"{path} is not an HTTP archive (HAR): {type(error).__name__}: {error}") from None
 
 
-def _of_entry(entry: Any) -> HttpRequest:
-    """The request of an entry; its body is in base64, or has one character for each byte."""
+def _of_entry(where: str, entry: Any) -> _Captured:
+    """Read the message of an entry; its body is in base64, or has one character for each byte.
+
+    Raises:
+        UsageError: the entry has no readable request, or not its whole body.
+    """
     try:
         said = entry["request"]
         body = said.get("postData") or {}
         text = str(body.get("text", ""))
         encoded = body.get("encoding") == "base64"
-        return HttpRequest(
+        size = said.get("bodySize", -1)
+        request = HttpRequest(
             str(said["method"]),
             Url.parse(str(said["url"])).target,
             tuple((str(field["name"]), str(field["value"])) for field in said.get("headers", ())),
@@ -271,3 +301,8 @@ def _of_entry(entry: Any) -> HttpRequest:
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(f"the entry has no readable request: {type(error).__name__}: {error}") from None
+    found = _of_whole(where, request, size=size if isinstance(size, int) and size >= 0 else None)
+    known = "text" in body or size == 0 or request.header("Content-Length") is not None
+    if found.problem is not None and request.method != "GET" and not known:
+        raise UsageError("the archive does not have the request's body")
+    return found

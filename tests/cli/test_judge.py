@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -81,19 +82,25 @@ def test_one_judge_sees_all_of_them(tmp_path: Path, capsys, form: str | None) ->
     ("text", "told"),
     [
         ('{"log": {}}', "is not an HTTP archive (HAR): KeyError: 'entries'"),
-        ('{"log": {"entries": [7]}}', "the entry has no readable request: TypeError"),
+        ('{"log": {"entries": [7]}}', "captured: entry 1: the entry has no readable request: TypeError"),
         ("{", "is not an HTTP archive (HAR): JSONDecodeError"),
         ('{"log": {"entries": []}}', "contains no pkiMessage from a client"),
         ("GET /scep?operation=GetCACert HTTP/1.1\r\n\r\n", "contains no pkiMessage from a client"),
         ("POST /scep?operation=PKIOperation HTTP/1.1\r\n\r\nnonsense", "contains no pkiMessage: "),
-        ("POST", "the HTTP request line has no target"),
+        ("POST", "captured: the HTTP request line has no target"),
+        (
+            "POST /scep?operation=PKIOperation HTTP/1.1\r\nContent-Length: 9\r\n\r\nnonsense",
+            "captured: only 8 of 9 bytes of the request's body were captured",
+        ),
         ("nonsense", "contains no pkiMessage: "),
     ],
 )
 def test_what_cannot_be_judged_is_told(tmp_path: Path, capsys, text: str, told: str) -> None:
     (tmp_path / "captured").write_text(text)
     assert main(["judge", str(tmp_path / "captured")]) == 2
-    assert told in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert told in said
+    assert said.startswith(f"mock-scep-server: {tmp_path / 'captured'}")
 
 
 def _save(where: Path, name: str, octets: bytes) -> None:
@@ -156,6 +163,57 @@ def test_an_entry_of_an_archive_that_cannot_be_read_is_the_result_of_that_entry_
     assert "entry 1: not judged: the entry has no readable request: TypeError" in told
     assert "entry 3: not judged: the entry has no readable request: Error: " in told
     assert "entry 4: PKCSReq\n" in told
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"postData": None}, "the archive does not have the request's body"),
+        ({"postData": {"mimeType": "application/x-pki-message"}}, "the archive does not have the request's body"),
+        ({"postData": None, "bodySize": -1}, "the archive does not have the request's body"),
+        ({"postData": None, "bodySize": 900}, "only 0 of 900 bytes of the request's body were captured"),
+        ({"postData": {"text": "0"}, "bodySize": 900}, "only 1 of 900 bytes of the request's body were captured"),
+        ({"postData": None, "headers": [{"name": "Content-Length", "value": "77"}]},
+         "only 0 of 77 bytes of the request's body were captured"),
+    ],
+)  # fmt: skip
+def test_an_entry_without_its_body_is_not_judged(tmp_path: Path, capsys, changes, reason: str) -> None:
+    file = archive(tmp_path / "all.har", encoding="base64")
+    whole = json.loads(file.read_text())
+    whole["log"]["entries"][1]["request"] |= changes
+    file.write_text(json.dumps(whole))
+    code, told = judged(capsys, file)
+    assert code == 2
+    assert f"entry 2: not judged: {reason}\n" in told
+    del whole["log"]["entries"][2], whole["log"]["entries"][0]
+    file.write_text(json.dumps(whole))
+    assert main(["judge", str(file)]) == 2
+    assert capsys.readouterr().err == f"mock-scep-server: {file}: entry 1: {reason}\n"
+
+
+@pytest.mark.parametrize(
+    "changes", [{"bodySize": 0}, {"headers": [{"name": "Content-Length", "value": "0"}]}, {"postData": {"text": ""}}]
+)
+def test_an_entry_whose_body_was_empty_is_judged(tmp_path: Path, capsys, changes) -> None:
+    file = archive(tmp_path / "all.har", encoding="base64")
+    whole = json.loads(file.read_text())
+    whole["log"]["entries"][1]["request"] |= {"postData": None, **changes}
+    file.write_text(json.dumps(whole))
+    code, told = judged(capsys, file)
+    assert (code, "entry 2: PKIOperation\n" in told, "not judged" in told) == (0, True, False)
+
+
+@pytest.mark.parametrize("suffix", ["http", "key"])
+def test_a_pipe_among_the_files_is_not_read(tmp_path: Path, capsys, suffix: str) -> None:
+    for name in ("1", "2"):
+        _save(tmp_path, name, render_request(request_of(MESSAGES[0]), "ca.example", 80))
+    pipe = tmp_path / f"1.request.{suffix}"
+    pipe.unlink(missing_ok=True)
+    os.mkfifo(pipe)
+    code, told = judged(capsys, tmp_path)
+    assert code == 2
+    assert f"1.request.http: not judged: {pipe} is not a file\n" in told
+    assert "2.request.http: PKCSReq\n" in told
 
 
 def test_an_empty_directory_is_told(tmp_path: Path, capsys) -> None:
