@@ -151,7 +151,7 @@ def _searched(options: argparse.Namespace, space: Space, progress: Console) -> t
     if most is None and options.time is None:
         most = 2000
     begun = clock.now()
-    interrupted = False
+    interrupted, seconds = False, 0.0
 
     def elapsed() -> float:
         return (clock.now() - begun).total_seconds()
@@ -172,7 +172,8 @@ def _searched(options: argparse.Namespace, space: Space, progress: Console) -> t
         with worker_processes(options.jobs) if options.jobs > 1 else nullcontext() as pool:
             while goes_on():
                 for _ in search.round(ROUND if most is None else most - search.cases, pool):
-                    rate = f"{search.cases / max(elapsed(), 0.001):.0f} a second"
+                    seconds = elapsed()
+                    rate = f"{search.cases / max(seconds, 0.001):.0f} a second"
                     reached = f"{sum(1 for n in SOMETIMES if search.reached[n])} of {len(SOMETIMES)} sometimes"
                     said = f"cases, {rate}, {reached}, {_count(len(search.found), 'failure')}"
                     progress.progress(search.cases, most or search.cases, said)
@@ -180,19 +181,17 @@ def _searched(options: argparse.Namespace, space: Space, progress: Console) -> t
                         break
     except KeyboardInterrupt:
         interrupted = True
-    seconds = elapsed()
-    progress.clear()
-    if interrupted:
-        progress.line("interrupted: the result has the cases so far")
-    failures = []
-    try:
+    failures: list[FoundFailure] = []
+    try:  # at once: another signal may have arrived already
+        progress.clear()
+        if interrupted:
+            progress.line("interrupted: the result has the cases so far")
         for found in search.found.values():
-            try:
-                failures.append(_failed(found, search, progress))
-            except KeyboardInterrupt:
-                interrupted = True
-                failures += [_not_shrunk(other, search) for other in list(search.found.values())[len(failures) :]]
-                break
+            failures.append(_failed(found, search, progress))
+    except KeyboardInterrupt:
+        ignore_signals()
+        interrupted = True
+        failures += [_not_shrunk(other, search) for other in list(search.found.values())[len(failures) :]]
     finally:
         forget_other()
     if interrupted:

@@ -15,7 +15,7 @@ from typing import NoReturn
 from mfp_sim.cli.options import build_parser
 from mfp_sim.shared.errors import MfpSimError, UsageError
 from mfp_sim.shared.output import Output, standard_output
-from mfp_sim.shared.stopping import ended_as_interrupted, ignore_signals
+from mfp_sim.shared.stopping import ended_as_interrupted
 from mfp_sim.shared.visible import visible
 
 __all__ = ["main"]
@@ -33,13 +33,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _say_everything()
     ours = arguments is None
     words = sys.argv[1:] if arguments is None else arguments
-    with ended_as_interrupted(for_good=ours), standard_output() as output:
+    with ended_as_interrupted(for_good=ours) as signals, standard_output() as output:
         try:
-            return _main(words, output, ours=ours)
+            code = _main(words, output, ours=ours)
         except KeyboardInterrupt:
-            ignore_signals()
+            signals.ignored = True
             print("mfp-sim: interrupted", file=sys.stderr)
-            return 130
+            code = 130
+        signals.ignored = True
+        return code
 
 
 def _main(words: Sequence[str], output: Output, *, ours: bool) -> int:

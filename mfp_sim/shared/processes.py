@@ -40,7 +40,10 @@ def worker_processes(count: int) -> Iterator[Executor]:
         _start(pool, count)
         yield pool
     except KeyboardInterrupt:
-        end_now()
+        try:
+            end_now()
+        except KeyboardInterrupt:  # a second signal, which may have come before the first step
+            end_now()
         raise
     finally:
         try:

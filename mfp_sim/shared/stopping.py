@@ -10,6 +10,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Final
 
 __all__ = ["ended_as_interrupted", "ignore_signals", "signals_later", "stop_on_signals", "wait_for"]
@@ -46,23 +47,39 @@ def stop_on_signals() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
+@dataclass
+class Interruption:
+    """Whether further signals are ``ignored``. It is a field, and not a function: Python handles a signal that has
+    arrived when a function begins.
+    """
+
+    ignored: bool = False
+
+
 @contextmanager
-def ended_as_interrupted(*, for_good: bool = False) -> Iterator[None]:
+def ended_as_interrupted(*, for_good: bool = False) -> Iterator[Interruption]:
     """Raise KeyboardInterrupt on SIGTERM, and on SIGHUP when a terminal closes, as on Ctrl-C, to end work properly.
 
     An ignored signal (``nohup``) stays ignored. At the end, the previous handlers are restored; ``for_good``: the
     process ends then, too, and signals are ignored.
     """
+    interruption = Interruption()
     if threading.current_thread() is not threading.main_thread():  # no other thread may set a handler
-        yield
+        yield interruption
         return
+
+    def interrupt(*_: object) -> None:
+        if not interruption.ignored:
+            raise KeyboardInterrupt
+
     before = {number: signal.getsignal(number) for number in _SIGNALS}
     for number in _SIGNALS:
-        if number != signal.SIGINT and before[number] is not signal.SIG_IGN:
-            signal.signal(number, signal.default_int_handler)
+        if before[number] in (signal.SIG_DFL, signal.default_int_handler):
+            signal.signal(number, interrupt)
     try:
-        yield
+        yield interruption
     finally:
+        interruption.ignored = True
         for number, handler in before.items():
             signal.signal(number, signal.SIG_IGN if for_good else handler)
 
