@@ -28,7 +28,8 @@ def of_scenarios(report: RunReport, code: int, directory: Path | None) -> str:
     first = told.named[0]
     where = shlex.quote(f"{first.file}::{first.name}" if "[" in first.name else first.file)
     if not first.trace:
-        step = f"mfp-sim check {where} shows the mistakes"
+        reads = first.command.startswith("mfp-sim check ")  # a file with mistakes, and the other file of a name
+        step = f"{first.command if reads else f'mfp-sim check {where}'} shows the mistakes"
     elif report.target == "in process":
         step = f"mfp-sim show {where} shows it step by step"
     else:

@@ -132,17 +132,18 @@ def _not_run(name: str, file: str, command: str, failures: tuple[FailureReport, 
 
 
 def unreadable(mistakes: Sequence[Problem]) -> Iterator[ScenarioReport]:
-    """A report for each file with mistakes; scenario names have no dot, so a file's name cannot be one."""
+    """A report for each file with mistakes; scenario names have no dot, so the path of a file cannot be one."""
     ordered = sorted(mistakes, key=lambda problem: (problem.file, problem.line, problem.column))
     for file, problems in groupby(ordered, key=lambda problem: problem.file):
-        failures = []
+        failures, files = [], {file: None}
         for problem in problems:
+            files |= {problem.other: None} if problem.other else {}
             place = f"{file}:{problem.line}:{problem.column}"
             redactor = Redactor()
             source = excerpt(place, redactor)  # the redactor learns the secrets of the file
             told = redactor.text(f"{problem.message} ({problem.hint})" if problem.hint else problem.message)
             failures.append(FailureReport(0, place, "file", "a scenario", told, source, error=True))
-        yield _not_run(Path(file).name, file, f"mfp-sim check {shlex.quote(file)}", tuple(failures))
+        yield _not_run(file, file, f"mfp-sim check {shlex.join(files)}", tuple(failures))
 
 
 def _one(scenario: Scenario, conditions: Conditions) -> ScenarioReport:

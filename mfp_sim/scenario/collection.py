@@ -118,7 +118,7 @@ def load_all(
 
 
 def _used_twice(scenario: Scenario, other: str) -> Problem:
-    return Problem(scenario.file, 1, 1, f"the name {scenario.name!r} is used in {other} too")
+    return Problem(scenario.file, 1, 1, f"the name {scenario.name!r} is used in {other} too", other=other)
 
 
 def _report(problems: Iterable[Problem], mistakes: list[Problem] | None) -> None:

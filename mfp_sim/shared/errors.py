@@ -103,7 +103,7 @@ class Problem:
     """One mistake in a file: 1-based line and column, a sentence, and a hint such as "did you mean".
 
     For JSON, ``file`` includes the path of the value, and line and column are 0. ``unknown`` is the key, if the
-    mistake is that it is not known there.
+    mistake is that it is not known there. ``other`` is the second file that has to be read to see the mistake.
     """
 
     file: str
@@ -112,6 +112,7 @@ class Problem:
     message: str
     hint: str | None = None
     unknown: str = ""
+    other: str = ""
 
     def __str__(self) -> str:
         tail = f" ({self.hint})" if self.hint else ""

@@ -174,8 +174,13 @@ def test_one_name_in_two_files_is_a_mistake_and_no_two_runs_of_one(
     other.write_text(scenario.read_text().replace("192.0.2.10", "192.0.2.11"))
     done = mfp_sim("run", word.format(scenario), word.format(other))
     assert done.code == 1
+    assert f"ERR   {other}\n" in done.out
     assert f"got       the name 'enrols' is used in {scenario} too" in done.out
     assert "1 passed, 0 failed, 1 error" in done.out
+    remedy = f"mfp-sim check {other} {scenario}"
+    assert f"repeat with  {remedy}\n" in done.out
+    assert f"Next: {remedy} shows the mistakes" in done.out
+    assert "the name 'enrols' is used in" in mfp_sim(*remedy.split()[1:]).err
     assert "trace[" not in done.out
 
 
@@ -765,7 +770,12 @@ def test_each_trouble_is_its_scenarios_own_and_the_others_run(mfp_sim, tmp_path:
         assert f"{tmp_path / name}.scenario.yaml:{place}\n" in done.out
         assert f"got       {cause}\n" in done.out
     report = json.loads((out / "report.json").read_text())
-    outcomes = {entry["name"].removesuffix(".scenario.yaml"): entry["outcome"] for entry in report["scenarios"]}
+    start = f"{tmp_path}/"
+    names = {
+        entry["name"]: entry["name"].removeprefix(start).removesuffix(".scenario.yaml") for entry in report["scenarios"]
+    }
+    assert {name for name in names if "." in name} == {str(file) for file in files if str(file) in names} != set()
+    outcomes = {names[entry["name"]]: entry["outcome"] for entry in report["scenarios"]}
     assert outcomes == dict.fromkeys(_TROUBLED, "error") | {"a-good": "passed", "z-good": "passed"}
     suites = {suite.get("name"): suite for suite in ET.parse(out / "junit.xml").getroot()}
     assert sum(int(suite.get("errors") or 0) for suite in suites.values()) == len(_TROUBLED)
