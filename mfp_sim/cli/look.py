@@ -14,7 +14,16 @@ from mfp_sim.fleet.plan import fleet_schema, load_plan, plans_of
 from mfp_sim.report.console import Console
 from mfp_sim.report.json_report import as_json, here
 from mfp_sim.report.model import RunReport
-from mfp_sim.scenario.collection import SUFFIX, bundled_directory, exists, files_of, load_all, nothing_selected, select
+from mfp_sim.scenario.collection import (
+    SUFFIX,
+    bundled_directory,
+    exists,
+    files_of,
+    load_all,
+    nothing_selected,
+    path_of,
+    select,
+)
 from mfp_sim.scenario.loader import scenario_schema
 from mfp_sim.scenario.reporting import explained, report_of
 from mfp_sim.scenario.runner import run
@@ -66,7 +75,7 @@ def check(options: argparse.Namespace) -> int:
     """Read files and report all their mistakes."""
     if not options.assumptions and (options.write or options.jobs > 1):
         raise UsageError("--write and --jobs apply only to --assumptions", remedy="give --assumptions too")
-    paths = [Path(word) for word in options.selection] or [bundled_directory()]
+    paths = [path_of(word) for word in options.selection] or [bundled_directory()]
     plans = plans_of(path for path in paths if exists(path))
     files = [file for path in paths if path not in plans for file in files_of(path)]
     try:

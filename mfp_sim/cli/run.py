@@ -71,7 +71,7 @@ def _run(options: argparse.Namespace) -> int:
         console.line(nothing_selected(options.selection))
         return 5
     for word in idle_words(options.selection, scenarios):
-        console.line(f"{word} selects nothing")
+        print(f"mfp-sim: {visible(word)} selects nothing", file=sys.stderr)
     if "scenarios" in options.selection and not Path("scenarios").exists():
         console.line("there is no directory 'scenarios' here: these are the scenarios of the package")
     _check_flips(scenarios[0], conditions)

@@ -25,6 +25,7 @@ __all__ = [
     "idle_words",
     "load_all",
     "nothing_selected",
+    "path_of",
     "select",
 ]
 
@@ -58,6 +59,17 @@ def files_of(path: Path) -> list[Path]:
     if not path.is_file():
         raise UsageError(f"{path} is neither a file nor a directory", remedy="save it as a file first")
     return [path]
+
+
+def path_of(word: str) -> Path:
+    """The path that a word of the command line means.
+
+    Raises:
+        UsageError: the word is empty, which would mean the working directory.
+    """
+    if not word:
+        raise UsageError("a file, directory or name is empty", remedy="write . for the working directory")
+    return Path(word)
 
 
 def exists(path: Path) -> bool:
@@ -165,10 +177,10 @@ def select(
     paths: list[Path] = []
     named: list[Scenario] = []
     for word in words or ("scenarios",):
-        path = Path(word)
+        path = path_of(word)
         file, _, instance = word.partition("::")
         if instance:
-            named.extend(_instance(Path(file), instance, mistakes, changes))
+            named.extend(_instance(path_of(file), instance, mistakes, changes))
         elif words and exists(path):
             if word.endswith(PLAN_SUFFIX):
                 raise UsageError(f"{word} is a fleet plan, not a scenario", remedy=f"mfp-sim fleet {word}")

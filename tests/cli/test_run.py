@@ -285,8 +285,20 @@ def test_a_word_that_selects_nothing_beside_another_is_named(mfp_sim, scenario, 
     (tmp_path / "empty").mkdir()
     done = mfp_sim("run", scenario, "no-such-*", tmp_path / "empty", "fail-info*", "-q")
     assert done.code == 0
-    assert done.out.startswith(f"no-such-* selects nothing\n{tmp_path / 'empty'} selects nothing\n")
-    assert done.out.count("selects nothing") == 2
+    assert done.err == f"mfp-sim: no-such-* selects nothing\nmfp-sim: {tmp_path / 'empty'} selects nothing\n"
+    assert "selects nothing" not in done.out
+
+
+@pytest.mark.parametrize("verb", ["run", "list", "check", "show", "coverage"])
+@pytest.mark.parametrize("word", ["", "::enrols"])
+def test_an_empty_word_does_not_mean_the_working_directory(
+    mfp_sim, scenario, monkeypatch, verb: str, word: str
+) -> None:
+    monkeypatch.chdir(scenario.parent)
+    done = mfp_sim(verb, word)
+    assert (done.code, done.out) == (2, "")
+    told = "a file, directory or name is empty (write . for the working directory)"
+    assert (told if (verb, word) != ("check", "::enrols") else "there is no file or directory ::enrols") in done.err
 
 
 def test_the_examples_of_the_help_select_something(mfp_sim) -> None:
