@@ -23,6 +23,8 @@ __all__ = ["main"]
 _VERDICTS = frozenset({"run", "check", "conform", "examine", "explore", "fleet", "load"})
 """The verbs whose exit code is a verdict, which their output only explains."""
 
+_INTERRUPTED = 130
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code (0-6, or 130 when interrupted).
@@ -39,9 +41,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except KeyboardInterrupt:
             signals.ignored = True
             print("mfp-sim: interrupted", file=sys.stderr)
-            code = 130
+            code = _INTERRUPTED
         signals.ignored = True
-        return code
+    if ours and code == _INTERRUPTED:
+        # Threads whose end was interrupted may never end; nothing is left to do, so they are not awaited.
+        os._exit(code)
+    return code
 
 
 def _main(words: Sequence[str], output: Output, *, ours: bool) -> int:
