@@ -28,12 +28,11 @@ from mfp_sim.report.model import RunReport
 from mfp_sim.report.writing import ready, write_reports
 from mfp_sim.shared.documents import did_you_mean
 from mfp_sim.shared.errors import UsageError
+from mfp_sim.shared.reaching import is_loopback
 from mfp_sim.shared.simtime import SystemClock
 from mock_scep_server.faults import FAULTS
 
 __all__ = ["examine"]
-
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 _TRIED = ("", "profile: lenient", "profile: ndes-2016", "profile: micromdm-2.1")
 """The CAs to try, the RFC's first; the client is examined at the first one where it enrols."""
@@ -62,7 +61,7 @@ def examine(options: argparse.Namespace) -> int:
     clock = SystemClock()
     begun = clock.now()
     ca = options.ca if options.ca is not None else _ca_for(client, console, options)
-    if options.manual and options.host in _LOOPBACK:
+    if options.manual and is_loopback(options.host):
         console.line(f"The mock listens on {options.host}, which only this computer reaches; --host ADDRESS for others")
     found = run_client(
         client, chosen, ca=ca, timeout=options.timeout, host=options.host, port=options.port,
@@ -191,7 +190,7 @@ def _summary(console: Console, found: Examination, report: RunReport) -> None:
 def _client(options: argparse.Namespace, ca: str | None) -> list[str]:
     """The options for the same client at a CA of the same kind and address."""
     said = ["--client", options.client] if options.client else ["--manual"]
-    said += ["--host", options.host] if options.host != _LOOPBACK[0] else []
+    said += ["--host", options.host] if options.host != "127.0.0.1" else []
     said += ["--port", str(options.port)] if options.port else []
     return [*said, *(["--ca", ca] if ca else [])]
 

@@ -8,7 +8,6 @@ import json
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from ipaddress import ip_address
 
 from mfp_sim.conformance.target import target_of
 from mfp_sim.proxy.observing import Observer, SeenExchange
@@ -20,7 +19,7 @@ from mfp_sim.proxy.tape import Tape
 from mfp_sim.proxy.wire_faults import WireFaults, applicable, chosen_faults
 from mfp_sim.shared.errors import UsageError
 from mfp_sim.shared.files import rsa_key_of, write_certificate
-from mfp_sim.shared.reaching import asked_for, reach_of
+from mfp_sim.shared.reaching import asked_for, is_loopback, reach_of
 from mfp_sim.shared.redaction import Redactor
 from mfp_sim.shared.scep.envelope import EnvelopeKeys
 from mfp_sim.shared.scep.http_messages import Fate
@@ -144,17 +143,10 @@ def _announcement(options: argparse.Namespace, server: ServerHost, endpoint: Tls
     if endpoint is not None and endpoint.anchor is not None:
         out = f", in {options.https_ca_out}" if options.https_ca_out else "; --https-ca-out FILE writes it"
         yield f"CA to trust for TLS: {endpoint.anchor.common_name}{out}"
-    if not _is_loopback(server.host):
+    if not is_loopback(server.host):
         yield "other hosts can reach the CA through this port; use this computer's address in the device's URL"
     if not options.key:
         yield "the proxy cannot open envelopes; --key FILE opens those for that key"
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from mfp_sim.shared.errors import UsageError, unread
 from mfp_sim.shared.secret_options import read_secret
 
-__all__ = ["DIRECTLY", "REACH_OPTIONS", "Proxy", "Reach", "asked_for", "basic", "reach_of"]
+__all__ = ["DIRECTLY", "REACH_OPTIONS", "Proxy", "Reach", "asked_for", "basic", "is_loopback", "reach_of"]
 
 REACH_OPTIONS: Final[Mapping[str, Mapping[str, Any]]] = {
     "tls-ca": {"type": Path, "metavar": "FILE", "help": "PEM file of CAs to trust for TLS, instead of the system's"},
@@ -109,7 +109,7 @@ class Reach:
 
         table = dict(self.proxies)
         url = table.get(scheme) or table.get("all")
-        if not url or ("no" in table and (_is_loopback(host) or proxy_bypass_environment(f"{host}:{port}", table))):
+        if not url or ("no" in table and (is_loopback(host) or proxy_bypass_environment(f"{host}:{port}", table))):
             return None
         return _proxy(url)
 
@@ -260,8 +260,8 @@ def _login(url: str) -> str | None:
     return f"{unquote(user)}:{unquote(password)}"
 
 
-def _is_loopback(host: str) -> bool:
-    """Whether the host is this computer, for which the proxies of the environment are not used."""
+def is_loopback(host: str) -> bool:
+    """Whether only this computer reaches the host; the proxies of the environment are not used for it."""
     try:
         return ip_address(host).is_loopback
     except ValueError:

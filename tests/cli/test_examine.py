@@ -96,7 +96,7 @@ def test_a_device_is_examined_at_the_address_that_it_can_reach(tmp_path: Path, c
     assert device.urls == [f"http://127.0.0.2:{port}/scep"] * 4  # also of the CA that has an RA
     told = capsys.readouterr().out
     assert "pass     bad-signature" in told
-    assert "which only this computer reaches" not in told
+    assert "The mock listens on 127.0.0.2, which only this computer reaches" in told
     (row,) = [one for one in json.loads((out / "report.json").read_text())["checks"] if one["id"] == "bad-signature"]
     assert row["command"] == f"mfp-sim examine --manual --host 127.0.0.2 --port {port} --only bad-signature"
 
