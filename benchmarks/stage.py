@@ -133,12 +133,12 @@ class Stage(Bench):
             raise SystemExit(f"{count} enrolments were to be measured, the ledger has {counts}")
 
 
-def daily() -> Stage:
+def daily(seed: int = 7) -> Stage:
     """A stage with an automatic request planned for 09:00 every day, the old key overwritten. Nothing ran yet.
 
     It begins at 06:30 UTC, before nine o'clock of winter and of summer: so many days have as many requests.
     """
-    stage = Stage()
+    stage = Stage(seed=seed)
     stage.pass_time(hours=23, minutes=30)
     stage.printer.update_auto_request(
         AutoRequestSettings(timer=True, start=NINE + timedelta(days=1), key=KEY, every_days=1, delete_old=True)
