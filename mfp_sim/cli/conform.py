@@ -356,7 +356,7 @@ def _run_with(options: argparse.Namespace, keys: KeySource) -> int:
         session,
         printers=printers,
         baseline=compared,
-        waived={e.id: e.reason for e in expected if compared is None or e.id not in compared.unexpected},
+        waived=baselines.waived(expected, verdicts),
         command=_command(options, reach, everything=True),
         repeat=_command(options, reach, everything=False),
         wanted=options.verdict,

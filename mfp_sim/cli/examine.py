@@ -11,10 +11,10 @@ import json
 import shlex
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
+from functools import partial
 
 from mfp_sim.cli.ending import of_checks
-from mfp_sim.conformance.baseline import compared, load_baseline
+from mfp_sim.conformance.baseline import compared, load_baseline, waived
 from mfp_sim.conformance.model import CheckVerdict
 from mfp_sim.examination.engine import Examination, SituationResult
 from mfp_sim.examination.engine import examine as run_client
@@ -68,10 +68,10 @@ def examine(options: argparse.Namespace) -> int:
         began=lambda number, total, situation: console.progress(number, total, situation.id),
         ended=lambda result: _tell(console, result, quiet=options.quiet),
     )  # fmt: skip
-    report = report_of(
-        found, command=_command(options), client=shlex.join(_client(options, ca)), begun=begun.isoformat(),
-        waived={entry.id: entry.reason for entry in expected},
-    )  # fmt: skip
+    made = partial(
+        report_of, found, command=_command(options), client=shlex.join(_client(options, ca)), begun=begun.isoformat()
+    )
+    report = made()
     if options.baseline is not None:
         today = clock.now().date()
         verdicts = verdicts_of(report)
@@ -81,7 +81,7 @@ def examine(options: argparse.Namespace) -> int:
             options.baseline.name, expected, verdicts, today,
             selected=[check.id for check in report.checks], strict=options.strict,
         )  # fmt: skip
-        report = replace(report, provenance=replace(report.provenance, baseline=broken))
+        report = made(baseline=broken, waived=waived(expected, verdicts))
     _summary(console, found, report)
     if options.report is not None:
         write_reports(report, options.report, lambda text: print(text, file=sys.stderr))

@@ -20,7 +20,7 @@ from mfp_sim.shared.documents import Node, Problems, describe, did_you_mean, loa
 from mfp_sim.shared.documents.kinds import Leaf, Scalar, Schema, Text
 from mfp_sim.shared.documents.records import Constraint, Given, document, read
 
-__all__ = ["BAD", "BAD_IF_STRICT", "SECURITY_FAIL", "BaselineLine", "compared", "load_baseline"]
+__all__ = ["BAD", "BAD_IF_STRICT", "SECURITY_FAIL", "BaselineLine", "compared", "load_baseline", "waived"]
 
 
 SECURITY_FAIL = "security-fail"
@@ -154,6 +154,11 @@ def compared(
     expired = [name for name, entry in listed.items() if name in verdicts and entry.expires < today]
     not_judged = [name for name in listed if name in selected and name not in verdicts]
     return Baseline(file, *(tuple(sorted(names)) for names in (unexpected, no_longer, expired, not_judged)))
+
+
+def waived(expected: Iterable[BaselineLine], verdicts: Mapping[str, str]) -> dict[str, str]:
+    """The reasons of the lines that are met, by id. A verdict that is worse or better than its line is not expected."""
+    return {line.id: line.reason for line in expected if line.id in verdicts and line.met_by(verdicts[line.id])}
 
 
 _ORDER = {

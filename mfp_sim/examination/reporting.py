@@ -44,12 +44,12 @@ def report_of(
         client: the options that choose the client and its CA, as in the command line, for the commands of the rows.
         begun: when, ISO 8601.
         baseline: how it compares with the expected failures.
-        waived: the reasons of the baseline, by id.
+        waived: the reasons of the baseline for what it expects, by id.
     """
     waived = waived or {}
     rows = [(result, _row(result, client, waived)) for result in found.results]
     rows.sort(key=lambda row: SAFETY not in row[1].tags)
-    messages = tuple(_messages(found))
+    messages = tuple(_messages(found, waived))
     checks = (*(check for _, check in rows), *messages)
     findings = findings_of([
         *((check, result.because, kind_of(result, check.verdict)) for result, check in rows),
@@ -111,7 +111,7 @@ def _row(result: SituationResult, client: str, waived: Mapping[str, str]) -> Che
     )
 
 
-def _messages(found: Examination) -> Iterator[CheckReport]:
+def _messages(found: Examination, waived: Mapping[str, str]) -> Iterator[CheckReport]:
     """What the CA's judge says about all requests: a row for each requirement, the worst first."""
     seen: dict[str, dict[str, list[str]]] = {}
     # If a fault acted, the judge does not know what the client saw, such as a capability list that a fault shortened.
@@ -125,8 +125,9 @@ def _messages(found: Examination) -> Iterator[CheckReport]:
         entry = requirements()[requirement]
         sentences = [text.split(" ", 2)[2] for text in texts]
         times = sum(len(places) for places in texts.values())
+        identifier = f"{MESSAGE}{requirement.lower()}"
         rows.append(CheckReport(
-            id=f"{MESSAGE}{requirement.lower()}",
+            id=identifier,
             title=sentences[0],
             verdict=_word(worst),
             requirements=(requirement,),
@@ -136,6 +137,7 @@ def _messages(found: Examination) -> Iterator[CheckReport]:
             because=f"seen in {times} situation{'s' * (times != 1)}",
             expected=entry.text,
             got="; ".join(sentences[:3]),
+            waived=waived.get(identifier),
             notes=tuple(f"{text}: {', '.join(places[:8])}{' …' * (len(places) > 8)}" for text, places in texts.items()),
             rfc_text=" […] ".join(entry.quotes),
         ))  # fmt: skip

@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -216,6 +217,33 @@ def test_a_baseline_is_strict_both_ways(client: str, tmp_path: Path, capsys) -> 
     file.write_text("format: 1\nexpected:\n" + line.format("bad-signatur"))
     assert examine("--client", client, "--only", "bad-signature", "--baseline", file) == 2
     assert "there is no check 'bad-signatur' (did you mean 'bad-signature'?)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("verdict", "code", "expected"), [("fail", 0, True), ("finding", 1, False)])
+def test_all_outputs_agree_on_what_the_baseline_expects(
+    client: str, tmp_path: Path, capsys, monkeypatch, verdict: str, code: int, expected: bool
+) -> None:
+    """A failure is not expected by a line with a better verdict."""
+    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
+    script = Path(client.split()[1])
+    asks = f'{sys.executable} -c \'import os, urllib.request as r; r.urlopen(os.environ["SCEP_URL"] + "?operation=GetCACert")\''
+    keeps_nothing = f"get-ca) {asks}; exit 0 ;; *) exit 127"
+    script.write_text(script.read_text().replace("*) exit 127", keeps_nothing))
+    file, out = tmp_path / "baseline.yaml", tmp_path / "out"
+    line = f"{{id: get-ca, verdict: {verdict}, reason: mended in 2.0, expires: 2099-01-01}}"
+    file.write_text(f"format: 1\nexpected:\n  - {line}\n")
+    assert examine("--client", client, "--only", "get-ca", "--baseline", file, "--report", out) == code
+    assert ("baseline   get-ca: not expected" in capsys.readouterr().out) is not expected
+    report = json.loads((out / "report.json").read_text())
+    (row,) = [check for check in report["checks"] if check["id"] == "get-ca"]
+    assert (row["verdict"], row["waived"]) == ("fail", "mended in 2.0" if expected else None)
+    (finding,) = [finding for finding in report["findings"] if finding["places"][0]["check"] == "get-ca"]
+    assert finding["waived"] is expected
+    (case,) = [
+        case for case in ET.parse(out / "junit.xml").iter("testcase") if case.attrib["name"].startswith("get-ca: ")
+    ]
+    assert [part.tag for part in case] == ["skipped" if expected else "failure"]
+    assert ("mended in 2.0" in (out / "report.html").read_text()) is expected
 
 
 def test_a_listed_message_that_is_right_now_is_no_longer_failing(

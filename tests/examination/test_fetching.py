@@ -148,6 +148,9 @@ def test_every_check_of_the_client_has_its_situations() -> None:
         found = examine(FetchingClient(without), chosen, timeout=2.0)
         report = report_of(found, command="", client="", begun="")
         assert [check.id for check in report.checks].count("message-scep-4.7-03") == rows
+    report = report_of(found, command="", client="", begun="", waived={"message-scep-4.7-03": "known"})
+    assert [check.waived for check in report.checks if check.id.startswith("message-")] == ["known"]
+    assert [finding.waived for finding in report.findings if "messages" in finding.title] == [True]
 
 
 @pytest.mark.parametrize("verb", ["get-ca", "get-next-ca", "get-crl"])
