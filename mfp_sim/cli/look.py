@@ -15,6 +15,7 @@ from mfp_sim.report.console import Console
 from mfp_sim.report.json_report import as_json, here
 from mfp_sim.report.model import RunReport
 from mfp_sim.scenario.collection import (
+    PLAN_SUFFIX,
     SUFFIX,
     bundled_directory,
     exists,
@@ -77,7 +78,12 @@ def check(options: argparse.Namespace) -> int:
         raise UsageError("--write and --jobs apply only to --assumptions", remedy="give --assumptions too")
     paths = [path_of(word) for word in options.selection] or [bundled_directory()]
     plans = plans_of(path for path in paths if exists(path))
-    files = [file for path in paths if path not in plans for file in files_of(path)]
+    files_by_path = {path: files_of(path) for path in paths if path not in plans}
+    files = [file for each in files_by_path.values() for file in each]
+    empty = [str(path) for path, each in files_by_path.items() if not each and not plans_of([path])]
+    if empty and (files or plans):
+        text = f"no file in {', '.join(empty)} is called *{SUFFIX} or *{PLAN_SUFFIX}"
+        raise UsageError(text, remedy="check the name of the directory, or leave it out")
     try:
         if files and options.assumptions:
             directories = [path if path.is_dir() else path.parent for path in paths]

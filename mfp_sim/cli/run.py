@@ -20,7 +20,7 @@ from mfp_sim.report.console import Console
 from mfp_sim.report.json_report import as_json, here
 from mfp_sim.report.model import FailureReport, RunReport, ScenarioReport
 from mfp_sim.report.writing import FORMATS, ready, write_reports
-from mfp_sim.scenario.collection import idle_words, nothing_selected, select
+from mfp_sim.scenario.collection import nothing_selected, select
 from mfp_sim.scenario.model import Scenario
 from mfp_sim.scenario.reporting import explained
 from mfp_sim.shared.errors import DocumentError, MfpSimError, Problem, UsageError
@@ -70,8 +70,6 @@ def _run(options: argparse.Namespace) -> int:
             raise DocumentError(mistakes)
         console.line(nothing_selected(options.selection))
         return 5
-    for word in idle_words(options.selection, scenarios):
-        print(f"mfp-sim: {visible(word)} selects nothing", file=sys.stderr)
     if "scenarios" in options.selection and not Path("scenarios").exists():
         console.line("there is no directory 'scenarios' here: these are the scenarios of the package")
     _check_flips(scenarios[0], conditions)

@@ -22,7 +22,6 @@ __all__ = [
     "bundled_directory",
     "exists",
     "files_of",
-    "idle_words",
     "load_all",
     "nothing_selected",
     "path_of",
@@ -167,15 +166,19 @@ def select(
 
     ``FILE::NAME`` is one scenario of a file. A scenario that several words mean is there once, and a name that two
     files use is a mistake in the second. The word ``scenarios`` means the bundled ones where there is no such
-    directory. `mistakes` and `changes` are as for `load_all`.
+    directory. `mistakes` and `changes` are as for `load_all`. Each word has to select something, so that a misspelt one
+    does not leave its scenarios out silently. Only if no directory has a scenario, or no tag is known, nothing is
+    selected without an error.
 
     Raises:
-        UsageError: a word is not a path, name, or glob, or it is a fleet plan.
+        UsageError: a word is not a path or a name, or fits no name, or it is a fleet plan; or one of several
+            directories has no scenario, or one of several tags is not known.
         DocumentError: mistakes in the files.
     """
     changed(Node("map", (), "--set", 1, 1), changes)  # a mistake in the changes is not one of each file
     paths: list[Path] = []
     named: list[Scenario] = []
+    empty: list[str] = []
     for word in words or ("scenarios",):
         path = path_of(word)
         file, _, instance = word.partition("::")
@@ -184,11 +187,15 @@ def select(
         elif words and exists(path):
             if word.endswith(PLAN_SUFFIX):
                 raise UsageError(f"{word} is a fleet plan, not a scenario", remedy=f"mfp-sim fleet {word}")
-            paths.extend(files_of(path))
+            files = files_of(path)
+            paths.extend(files)
+            empty += [] if files else [word]
         elif word == "scenarios":
             named.extend(_bundled(changes))
         else:
             named.extend(_by_name(word, changes))
+    if empty and (paths or named):
+        raise UsageError(_no_file_in(empty), remedy="check the name of the directory, or leave it out")
     found: dict[str, Scenario] = {}
     problems: list[Problem] = []
     for scenario in (*load_all(paths, mistakes, changes), *named):
@@ -196,27 +203,28 @@ def select(
         if realpath(first.file) != realpath(scenario.file):
             problems.append(_used_twice(scenario, first.file))
     _report(problems, mistakes)
+    if not mistakes:  # a file with mistakes may have the tag
+        _check_tags(tags, found.values())
     return [scenario for scenario in found.values() if not tags or set(tags) & set(scenario.tags)]
 
 
-def idle_words(words: Sequence[str], scenarios: Iterable[Scenario]) -> list[str]:
-    """The directories and globs among ``words`` that none of ``scenarios``, the selected ones, come from."""
-    names = [scenario.name for scenario in scenarios]
+def _check_tags(tags: Sequence[str], scenarios: Iterable[Scenario]) -> None:
+    """Refuse a tag of no scenario beside tags that scenarios have."""
+    known = {tag for scenario in scenarios for tag in scenario.tags}
+    for tag in tags if known.intersection(tags) else ():
+        if tag not in known:
+            remedy = did_you_mean(tag, sorted(known)) or "mfp-sim list shows the tags"
+            raise UsageError(f"no scenario has the tag {tag!r}", remedy=remedy)
 
-    def idle(word: str) -> bool:
-        if Path(word).exists():
-            return Path(word).is_dir() and not files_of(Path(word))
-        return any(mark in word for mark in "*?[") and not any(
-            word in (name, name.partition("[")[0]) or fnmatch.fnmatchcase(name, word) for name in names
-        )
 
-    return [word for word in dict.fromkeys(words) if "::" not in word and idle(word)]
+def _no_file_in(directories: Iterable[str]) -> str:
+    return f"no file in {', '.join(directories)} is called *{SUFFIX}"
 
 
 def nothing_selected(words: Sequence[str]) -> str:
     """Why `select` found nothing: directories without scenario files, or names and tags that fit no scenario."""
     if words and all(Path(word).is_dir() and not files_of(Path(word)) for word in words):
-        return f"nothing was selected: no file in {', '.join(words)} is called *{SUFFIX}"
+        return f"nothing was selected: {_no_file_in(words)}"
     return "nothing was selected; mfp-sim list shows all scenarios, with their tags"
 
 
@@ -241,8 +249,14 @@ def _by_name(word: str, changes: tuple[str, ...]) -> list[Scenario]:
         exact = [scenario for scenario in scenarios() if word in (scenario.name, scenario.name.partition("[")[0])]
         if exact:
             return exact
-    if any(mark in word for mark in "*?["):
-        return [scenario for scenario in _bundled(changes) if fnmatch.fnmatchcase(scenario.name, word)]
+    glob = any(mark in word for mark in "*?[")
+    fitting = [scenario for scenario in _bundled(changes) if glob and fnmatch.fnmatchcase(scenario.name, word)]
+    if fitting:
+        return fitting
+    names = [scenario.name for scenario in _bundled()]
+    if glob:
+        near = did_you_mean(word.strip("*"), names)
+        raise UsageError(f"no scenario fits {word!r}", remedy=near or "mfp-sim list shows all names")
     files = [path.name for path in Path().glob(f"*{SUFFIX}")]
-    hint = did_you_mean(word, [*(scenario.name for scenario in _bundled()), *sorted(files)])
+    hint = did_you_mean(word, [*names, *sorted(files)])
     raise UsageError(f"there is no scenario {word!r}", remedy=hint or "mfp-sim list shows all names")

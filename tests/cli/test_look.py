@@ -365,10 +365,10 @@ def test_an_empty_directory_is_said(mfp_sim, tmp_path: Path) -> None:
         assert told.code == code, verb
         assert f"no file in {tmp_path} is called *.scenario.yaml" in told.out + told.err, verb
         assert "no mistakes" not in told.out
-    for verb in ("list", "run", "show"):
+    for verb in ("list", "run", "show", "coverage", "power-points"):
         told = mfp_sim(verb, "no-such-*")
-        assert told.code == 5
-        assert "nothing was selected; mfp-sim list shows all scenarios" in told.out + told.err, verb
+        assert told.code == 2
+        assert "no scenario fits 'no-such-*' (mfp-sim list shows all names)" in told.err, verb
 
 
 @pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)

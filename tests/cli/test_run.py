@@ -94,7 +94,8 @@ def test_one_instance_of_a_file(mfp_sim, tmp_path: Path, scenario) -> None:
         (["run", "no-such-name"], 2, "there is no scenario 'no-such-name'"),
         (["run", "defered-twice-then-issued"], 2, "did you mean 'deferred-twice-then-issued'?"),
         (["run", "nowhere/x.scenario.yaml"], 2, "there is no file or directory nowhere/x.scenario.yaml"),
-        (["run", "no-such-*"], 5, "nothing was selected"),
+        (["run", "no-such-*"], 2, "no scenario fits 'no-such-*' (mfp-sim list shows all names)"),
+        (["run", "defered-twice-*"], 2, "no scenario fits 'defered-twice-*' (did you mean 'deferred-twice-"),
         (["run", "--tag", "no-such-tag"], 5, "nothing was selected"),
         (["run", "--flip", "A-99"], 2, "A-99 has no other reading"),
         (["run", "--flip", "A-22=never"], 2, "A-22 has no reading 'never'"),
@@ -281,12 +282,26 @@ def test_a_working_directory_that_is_gone_is_told(mfp_sim, tmp_path: Path, monke
     assert "cannot use the working directory: No such file or directory (change to a directory that" in done.err
 
 
-def test_a_word_that_selects_nothing_beside_another_is_named(mfp_sim, scenario, tmp_path: Path) -> None:
-    (tmp_path / "empty").mkdir()
-    done = mfp_sim("run", scenario, "no-such-*", tmp_path / "empty", "fail-info*", "-q")
-    assert done.code == 0
-    assert done.err == f"mfp-sim: no-such-* selects nothing\nmfp-sim: {tmp_path / 'empty'} selects nothing\n"
-    assert "selects nothing" not in done.out
+@pytest.mark.parametrize(
+    ("verb", "words", "text"),
+    [
+        *((verb, ("no-such-*",), "no scenario fits 'no-such-*'") for verb in ("run", "list", "coverage")),
+        *((verb, ("nowhere",), "no file in nowhere is called *.scenario.yaml") for verb in ("run", "list", "check")),
+        *(
+            (verb, ("--tag", "smoke", "--tag", "smoek"), "no scenario has the tag 'smoek' (did you mean 'smoke'?)")
+            for verb in ("run", "list", "coverage")
+        ),
+    ],
+)
+def test_nothing_runs_if_one_of_several_words_selects_nothing(
+    mfp_sim, scenario, tmp_path: Path, monkeypatch, verb: str, words: tuple[str, ...], text: str
+) -> None:
+    """A misspelt word in a CI job must not leave its scenarios out silently."""
+    (tmp_path / "nowhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    done = mfp_sim(verb, scenario, *words)
+    assert (done.code, done.out) == (2, "")
+    assert text in done.err
 
 
 @pytest.mark.parametrize("verb", ["run", "list", "check", "show", "coverage"])
