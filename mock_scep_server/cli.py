@@ -9,9 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mfp_sim import __version__
-from mfp_sim.shared.command_line import SuggestingParser
+from mfp_sim.shared.command_line import SuggestingParser, run_command
 from mfp_sim.shared.errors import MfpSimError, UsageError
-from mfp_sim.shared.output import standard_output
 from mfp_sim.shared.visible import visible
 from mock_scep_server.profiles.changes import EMPTY_CONTENTS
 
@@ -49,10 +48,11 @@ exit codes:
   1    judge: a verdict is `fail`
   2    wrong usage, or a file that cannot be read or has mistakes; judge: a request could not be judged
   4    an internal error, or requested output could not be written
+  130  interrupted before the end, or before the mock was ready
 """
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser() -> SuggestingParser:
     parser = SuggestingParser(
         prog="mock-scep-server",
         description="A SCEP CA for tests that can misbehave on demand. It trusts every client: keep it on loopback.",
@@ -176,7 +176,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def wsgi_options(words: Sequence[str]) -> argparse.Namespace:
     """The options of a mock that a WSGI server runs, for `mock_scep_server.cli_serving.for_wsgi`."""
-    return _parser().parse_args(["serve", *words])
+    return _parser().parsed(["serve", *words])
 
 
 def _add_keeping(parser: argparse.ArgumentParser) -> None:
@@ -205,18 +205,19 @@ def _add_secret(parser: argparse.ArgumentParser, name: str, what: str) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command and return the exit code."""
-    with standard_output() as output:
-        options = _parser().parse_args(arguments)
-        try:
-            code = _VERBS[options.verb](options)
-        except MfpSimError as error:
-            print(f"mock-scep-server: {visible(str(error))}", file=sys.stderr)
-            return error.exit_code
-        output.flush()
-        if output.lost is None:
-            return code
-        print(f"mock-scep-server: standard output could not be written completely: {output.lost}", file=sys.stderr)
-        return code or (0 if options.verb == "serve" else MfpSimError.exit_code)
+    words = sys.argv[1:] if arguments is None else arguments
+    return run_command("mock-scep-server", lambda: _main(words), for_good=arguments is None)
+
+
+def _main(words: Sequence[str]) -> tuple[int, bool]:
+    """Read the words and run the verb; returns the exit code, and whether the output only explains it."""
+    options = _parser().parsed(words)
+    explains = options.verb == "serve"
+    try:
+        return _VERBS[options.verb](options), explains
+    except MfpSimError as error:
+        print(f"mock-scep-server: {visible(str(error))}", file=sys.stderr)
+        return error.exit_code, explains
 
 
 def _serve(options: argparse.Namespace) -> int:

@@ -10,12 +10,10 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
 from mfp_sim.cli.options import build_parser
+from mfp_sim.shared.command_line import SuggestingParser, run_command
 from mfp_sim.shared.errors import MfpSimError, UsageError
-from mfp_sim.shared.output import Output, standard_output
-from mfp_sim.shared.stopping import ended_as_interrupted
 from mfp_sim.shared.visible import visible
 
 __all__ = ["main"]
@@ -23,46 +21,26 @@ __all__ = ["main"]
 _VERDICTS = frozenset({"run", "check", "conform", "examine", "explore", "fleet", "load"})
 """The verbs whose exit code is a verdict, which their output only explains."""
 
-_INTERRUPTED = 130
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; returns its exit code (0-6, or 130 when interrupted).
-
-    If the reader of standard output goes away, nothing changes. Output that is lost for another reason (a full disk) is
-    reported, and the exit code is 4 if the output was the purpose of the command.
-    """
+    """Run the command; returns its exit code (0-6, or 130 when interrupted)."""
     _say_everything()
     ours = arguments is None
     words = sys.argv[1:] if arguments is None else arguments
-    with ended_as_interrupted(for_good=ours) as signals, standard_output() as output:
-        try:
-            code = _main(words, output, ours=ours)
-        except KeyboardInterrupt:
-            signals.ignored = True
-            print("mfp-sim: interrupted", file=sys.stderr)
-            code = _INTERRUPTED
-        signals.ignored = True
-    if ours and code == _INTERRUPTED:
-        # Threads whose end was interrupted may never end; nothing is left to do, so they are not awaited.
-        os._exit(code)
-    return code
+    return run_command("mfp-sim", lambda: _main(words, ours=ours), for_good=ours)
 
 
-def _main(words: Sequence[str], output: Output, *, ours: bool) -> int:
-    """Read the words and run the verb; returns the exit code. `ours`: the process does nothing else."""
+def _main(words: Sequence[str], *, ours: bool) -> tuple[int, bool]:
+    """Read the words and run the verb; returns the exit code, and whether it is a verdict. `ours`: the process does
+    nothing else.
+    """
     parser = build_parser()
     if not words:
         parser.print_help(sys.stderr)
-        return 2
+        return 2, False
     options, rest = parser.parse_known_args(words)
     _take(options, rest)
-    code = _carried_out(options, words, ours=ours)
-    output.flush()
-    if output.lost is None:
-        return code
-    print(f"mfp-sim: cannot write all of standard output: {output.lost}", file=sys.stderr)
-    return code or (0 if _is_verdict(options) else MfpSimError.exit_code)
+    return _carried_out(options, words, ours=ours), _is_verdict(options)
 
 
 def _is_verdict(options: argparse.Namespace) -> bool:
@@ -112,6 +90,7 @@ def _check_surroundings(words: Sequence[str]) -> None:
 def _take(options: argparse.Namespace, rest: Sequence[str]) -> None:
     """Take the words that argparse left: it ends a list of arguments at the first option (``run A --report DIR B``)."""
     # argparse has no public function that lists the arguments, and no intermixed ones for a parser with verbs
+    parser: SuggestingParser = options.parser
     several = next(
         (
             action
@@ -122,18 +101,8 @@ def _take(options: argparse.Namespace, rest: Sequence[str]) -> None:
     )
     for word in rest:
         if several is None or word.startswith("-"):
-            _refuse(options.parser, word)
+            parser.refuse(word)
         getattr(options, several.dest).append((several.type or str)(word))
-
-
-def _refuse(parser: argparse.ArgumentParser, word: str) -> NoReturn:
-    """Report a word that the verb does not have, with its usage and a suggestion; the exit code is 2."""
-    from mfp_sim.shared.documents import did_you_mean  # noqa: PLC0415 - only a mistake needs it
-
-    # argparse has no public function that lists the options
-    known = [option for action in parser._actions for option in action.option_strings]
-    hint = did_you_mean(word.partition("=")[0], known)
-    parser.error(f"unrecognized argument: {word}" + (f" ({hint})" if hint else ""))
 
 
 def _tell(error: MfpSimError) -> None:

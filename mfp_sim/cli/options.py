@@ -19,7 +19,7 @@ _PROCESSES = 256
 """The largest number of processes of an option."""
 
 
-def build_parser(value: type[argparse.Action] | None = None) -> argparse.ArgumentParser:
+def build_parser(value: type[argparse.Action] | None = None) -> SuggestingParser:
     """The whole grammar. ``value`` replaces argparse's action for arguments that store a value."""
     parser = SuggestingParser(
         prog="mfp-sim",

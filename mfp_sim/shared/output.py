@@ -1,7 +1,8 @@
 """Standard output and standard error of the commands. A failed write does not change what a command does.
 
-If the reader goes away (``mfp-sim run | head -1``), the rest of the output is dropped. A full disk is reported after
-the work is done. Verdicts and reports are the same as if the output had been read to its end.
+If the reader goes away (``mfp-sim run | head -1``), the rest of the output is dropped. A full disk, or a stream that
+was closed before the process began (``mfp-sim list >&-``), is reported after the work is done. Verdicts and reports are
+the same as if the output had been read to its end.
 """
 
 from __future__ import annotations
@@ -22,8 +23,10 @@ _READER_LEFT = frozenset({errno.EPIPE, errno.ECONNRESET})
 class Output:
     """A text stream that drops everything after the first failed write, and remembers the reason (``failed``)."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, *, closed: bool = False) -> None:
+        """``closed``: the process began without it, and ``stream`` has its place."""
         self._stream = stream
+        self._closed = closed
         self.failed: OSError | None = None
 
     @property
@@ -35,6 +38,8 @@ class Output:
 
     def write(self, text: str) -> int:
         """Write, unless a write has failed."""
+        if self._closed and text:
+            self.failed = OSError(errno.EBADF, "it is closed")
         if self.failed is None:
             try:
                 return self._stream.write(text)
@@ -68,7 +73,7 @@ def standard_output() -> Iterator[Output]:
     before = sys.stdout, sys.stderr
     with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
         # Python has None for a stream that was closed when the process began.
-        out, err = (Output(stream or nowhere) for stream in before)
+        out, err = (Output(stream or nowhere, closed=stream is None) for stream in before)
         sys.stdout, sys.stderr = cast(TextIO, out), cast(TextIO, err)
         try:
             yield out

@@ -68,10 +68,38 @@ def test_a_mistyped_verb_gets_the_nearest_one_and_the_help_lists_exit_codes(caps
     with pytest.raises(SystemExit):
         main(["fault"])
     assert "; did you mean 'faults'?" in capsys.readouterr().err
-    with pytest.raises(SystemExit):
-        main(["--help"])
+    assert main(["--help"]) == 0
     lines = capsys.readouterr().out.partition("\nexit codes:\n")[2].splitlines()
-    assert [line.split()[0] for line in lines] == ["0", "1", "2", "4"]
+    assert [line.split()[0] for line in lines] == ["0", "1", "2", "4", "130"]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--prot", "80"], "unrecognized argument: --prot (did you mean '--port'?)"),
+        (["faults", "--jsn"], "unrecognized argument: --jsn (did you mean '--json'?)"),
+        (
+            ["--chalenge=s3cret", "--port", "0"],
+            "unrecognized argument: --chalenge=s3cret (did you mean '--challenge'?)",
+        ),
+        (["-p", "80"], "unrecognized argument: -p"),
+        (["faults", "nonce-mismatch", "reset"], "unrecognized argument: reset"),
+    ],
+)
+def test_a_mistyped_option_is_named_before_the_word_after_it(words: list[str], told: str, capsys) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(words)
+    shown = capsys.readouterr()
+    assert (shown.out, shown.err.splitlines()[-1]) == ("", f"mock-scep-server: error: {told}")
+
+
+@pytest.mark.parametrize("to", [">/dev/full", ">&-"])
+@pytest.mark.parametrize("words", ["faults", "defects --json", "profiles", "completion bash", "--help", "--version"])
+def test_a_list_that_cannot_be_printed_is_an_error(words: str, to: str) -> None:
+    command = ["sh", "-c", f'"{sys.executable}" -m mock_scep_server {words} {to}']
+    done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
+    why = "it is closed" if "&" in to else "No space left on device"
+    assert (done.returncode, done.stderr) == (4, f"mock-scep-server: cannot write all of standard output: {why}\n")
 
 
 def test_it_serves_and_ends_when_asked_to(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import errno
 import json
 import os
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -912,15 +913,24 @@ def test_a_reader_that_goes_away_changes_neither_verdict_nor_reports(failing, sc
         (["conform", "--list"], 4),
         (["examine", "--list"], 4),
         (["explore", "--list"], 4),
+        (["schema"], 4),
+        (["show", "GOOD"], 4),
+        (["explain", "A-26"], 4),
+        (["profiles"], 4),
+        (["--help"], 4),
+        (["run", "--help"], 4),
+        (["--version"], 4),
     ],
 )
-def test_a_full_disk_is_said_and_changes_no_verdict(words, code: int, failing, scenario) -> None:
+@pytest.mark.parametrize("to", [">/dev/full", ">&-"])
+def test_output_that_is_lost_is_said_and_changes_no_verdict(words, code: int, to: str, failing, scenario) -> None:
+    """The disk is full, or there is no standard output."""
     files = {"FAILING": str(failing), "GOOD": str(scenario)}
-    command = [sys.executable, "-m", "mfp_sim", *(files.get(word, word) for word in words)]
-    with Path("/dev/full").open("w") as full:
-        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    command = shlex.join([sys.executable, "-m", "mfp_sim", *(files.get(word, word) for word in words)])
+    done = subprocess.run(["sh", "-c", f"{command} {to}"], stderr=subprocess.PIPE, text=True, check=False)
+    why = "it is closed" if to == ">&-" else "No space left on device"
     assert done.returncode == code
-    assert "mfp-sim: cannot write all of standard output: No space left on device" in done.stderr
+    assert f"mfp-sim: cannot write all of standard output: {why}\n" in done.stderr
 
 
 def test_a_closed_standard_output_changes_no_verdict(failing) -> None:
