@@ -17,6 +17,7 @@ from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from mfp_sim.cli.common_words import warn_of_common
 from mfp_sim.cli.ending import of_checks
 from mfp_sim.conformance import baseline as baselines
 from mfp_sim.conformance.causes import title_of
@@ -187,12 +188,14 @@ def _challenges(options: argparse.Namespace, clock: PassingClock, redactor: Reda
         variable = options.challenge_page_login_env
         login = None if variable is None else environment_secret(variable)
         redactor.add(login or "")
+        warn_of_common([login, *reach.secrets], options)
         there = SocketClient(clock, replace(reach, login=None, fields=()))  # these are for the server
         return NdesPageClient(options.challenge_page, there, login=login)
     secret = secret_of(options, "challenge")
     if secret is None:
         return SendNoChallenge()
     redactor.add(secret)
+    warn_of_common([secret, *reach.secrets], options)
     return Static(secret)
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from mfp_sim.cli.common_words import warn_of_common
 from mfp_sim.cli.ending import of_scenarios
 from mfp_sim.cli.execution import Conditions, carried_out, machine, unreadable
 from mfp_sim.cli.watching import changes_of
@@ -95,16 +96,18 @@ def _conditions(options: argparse.Namespace) -> Conditions:
         raise UsageError(
             "--repeat starts with new printers each time, but --state-dir keeps them", remedy="give only one of the two"
         )
+    challenge, reach = _challenge(options), reach_of(options)
+    warn_of_common([challenge, *reach.secrets], options)
     return Conditions(
         options.seed,
         tuple(options.flip),
         options.ca,
         options.profile,
         options.state_dir,
-        _challenge(options),
+        challenge,
         secret_words(options, "challenge"),
         keep_messages=_reports(options),
-        reach=reach_of(options),
+        reach=reach,
         changes=tuple(options.set),
     )
 

@@ -933,6 +933,13 @@ def test_output_that_is_lost_is_said_and_changes_no_verdict(words, code: int, to
     assert f"mfp-sim: cannot write all of standard output: {why}\n" in done.stderr
 
 
+def test_a_challenge_that_is_a_word_of_reports_is_warned_of(mfp_sim, scenario) -> None:
+    for challenge, warned in (("scep", True), ("x7-q9Lm2", False)):
+        done = mfp_sim("run", scenario, "--ca", "http://127.0.0.1:9/scep", "--challenge", challenge)
+        assert done.code == 3
+        assert ("mfp-sim: warning: a password is also a word of reports" in done.err) is warned
+
+
 def test_a_closed_standard_output_changes_no_verdict(failing) -> None:
     command = f'"{sys.executable}" -m mfp_sim run "{failing}" >&- 2>&-'
     assert subprocess.run(["sh", "-c", command], check=False).returncode == 1

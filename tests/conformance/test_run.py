@@ -295,6 +295,28 @@ def test_a_wrong_challenge_is_no_verdict_on_the_server(server, conform) -> None:
     assert not any(line.startswith("FAIL") for line in shown.splitlines())
 
 
+@pytest.mark.parametrize(
+    ("words", "warned"),
+    [
+        (("--challenge", "challenge"), True),
+        (("--challenge", "only"), True),
+        (("--challenge", "8894"), True),
+        (("--challenge", "x7-q9Lm2"), False),
+        (("--challenge", "x7-q9Lm2", "--http-login-env", "LOGIN"), True),
+        ((), False),
+    ],
+)
+def test_a_password_that_is_a_word_of_reports_is_warned_of(
+    server, conform, monkeypatch, words: tuple[str, ...], warned: bool
+) -> None:
+    """Masking it makes names and commands unreadable."""
+    monkeypatch.setenv("LOGIN", "someone:certificate")
+    code, shown = conform(server().url, *words, "--only", "caps-supported", "--verdict", "rfc", "--read-only")
+    assert code == 0
+    says = "mfp-sim: warning: a password is also a word of reports and of options, which mask it wherever it occurs"
+    assert (says in shown) is warned
+
+
 def test_challenges_from_the_admin_page_of_ndes(server, conform, tmp_path: Path, monkeypatch) -> None:
     policy = CaPolicy(challenge=ChallengeSetup("one_time", cache=10_000), admin=AdminPage("admin", "pass-w0rd"))
     mock = server(policy=policy, static=False)

@@ -15,7 +15,9 @@ from typing import Any
 
 import yaml
 
-__all__ = ["FieldFailure", "Requirement", "assumptions", "explain", "field_failures", "known_ids", "requirements"]
+__all__ = [
+    "FieldFailure", "Requirement", "assumptions", "contains", "explain", "field_failures", "known_ids", "requirements",
+]  # fmt: skip
 
 _QUOTES = "rfc8894_quotes.yaml"
 _FILES = ("device_manual.yaml", "scep_rfc8894.yaml", "assumptions.yaml", "field_failures.yaml")
@@ -84,6 +86,12 @@ def known_ids() -> frozenset[str]:
         text = resources.files("mfp_sim.shared.catalogue").joinpath(name).read_text("utf-8")
         found.update(re.findall(r"^- \{?id: ([A-Z0-9.-]+?),?(?:\s|$)", text, re.MULTILINE))
     return frozenset(found)
+
+
+def contains(words: str) -> bool:
+    """Whether the words occur in the catalogues, in any place. It does not parse them either."""
+    files = resources.files("mfp_sim.shared.catalogue")
+    return any(words in files.joinpath(name).read_text("utf-8") for name in (*_FILES, _QUOTES))
 
 
 @cache
