@@ -221,9 +221,6 @@ def _each(where: str, read: Callable[[], _Captured]) -> _Captured:
 
 
 def _of_file(file: Path) -> _Captured:
-    for each in (file, file.with_suffix(".key")):
-        if each.exists() and not (each.is_file() or each.is_dir()):
-            raise UsageError(f"{each} is not a file")  # a named pipe could be read without end
     request = request_of(octets_of(file, _CAP))
     return _of_whole(file.name, request, content_keys_beside(file), _reply_beside(file))
 

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from mfp_sim.shared.documents import Node, Problems, load, load_text
 from mfp_sim.shared.errors import UsageError
-from mfp_sim.shared.files import write_certificate
+from mfp_sim.shared.files import readable, write_certificate
 from mfp_sim.shared.scep.vocabulary import Operation
 from mfp_sim.shared.secret_options import command_words, secret_of
 from mfp_sim.shared.simtime import Clock, Entropy, GeneratedKeys, SystemClock
@@ -197,7 +197,7 @@ def _control(options: argparse.Namespace, service: ScepService, saving: SavingSe
     """Make the service behind the control port."""
     script = _rules_of(options.fault) or None
     if options.script is not None:
-        script = options.script.read_text("utf-8-sig")
+        script = readable(options.script).read_text("utf-8-sig")
     files = None if saving is None else saving.files
     return ControlService(service, files, token=secret_of(options, "control_token"), script=script)
 

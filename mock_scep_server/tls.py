@@ -23,6 +23,7 @@ from typing import Final, Literal, get_args
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 
 from mfp_sim.shared.errors import UsageError
+from mfp_sim.shared.files import readable
 from mfp_sim.shared.scep import certificate as x509
 from mfp_sim.shared.scep import vocabulary as v
 from mfp_sim.shared.scep.algorithms import PrivateKey
@@ -149,7 +150,7 @@ def _context(certificate: Certificate, key: PrivateKey, entropy: Entropy, client
     if clients is not None:
         context.verify_mode = ssl.CERT_REQUIRED
         try:
-            context.load_verify_locations(clients)
+            context.load_verify_locations(readable(clients))
         except OSError as error:  # ssl.SSLError too
             text = f"the client CAs in {clients} cannot be used: {error.strerror}"
             raise UsageError(text, remedy="write their certificates in PEM") from None

@@ -16,7 +16,7 @@ from pathlib import Path
 from mfp_sim.cli.told import Envelopes, Told, tell, tell_capabilities
 from mfp_sim.shared.content_keys import content_keys_beside
 from mfp_sim.shared.errors import DecodeError, UsageError, unread
-from mfp_sim.shared.files import rsa_key_of
+from mfp_sim.shared.files import octets_of, rsa_key_of
 from mfp_sim.shared.http_octets import reply_of, request_of
 from mfp_sim.shared.scep.crl import MAX_OCTETS
 from mfp_sim.shared.scep.elements import ElementValue, leaves
@@ -218,18 +218,14 @@ def read_input(name: str) -> bytes:
         UsageError: it cannot be read, is empty or too large.
     """
     try:
-        if name == "-":
-            octets = sys.stdin.buffer.read(_CAP + 1)
-        else:
-            with Path(name).open("rb") as file:
-                octets = file.read(_CAP + 1)
+        octets = sys.stdin.buffer.read(_CAP + 1) if name == "-" else octets_of(Path(name), _CAP)
     except OSError as error:
-        raise unread(name, error) from None
+        raise unread("standard input", error) from None
     if not octets:
         where = "standard input" if name == "-" else name
         raise UsageError(f"{where} is empty", remedy="give a message, or - for standard input")
     if len(octets) > _CAP:
-        raise UsageError(f"{name} is larger than {_CAP} bytes")
+        raise UsageError(f"standard input is larger than {_CAP} bytes")
     return octets
 
 

@@ -22,6 +22,7 @@ from mfp_sim.run_trace import from_json_lines
 from mfp_sim.scenario.collection import SUFFIX, select
 from mfp_sim.scenario.loader import written_document
 from mfp_sim.shared.errors import UsageError
+from mfp_sim.shared.files import readable
 from mfp_sim.shared.visible import one_line
 
 __all__ = ["diff"]
@@ -85,7 +86,7 @@ def _kind_of(word: str) -> _Kind:
 def _is_report(path: Path) -> bool:
     """Whether a file begins as a report does: with its version, before anything that can be long."""
     try:
-        with path.open("rb") as file:
+        with readable(path).open("rb") as file:
             return b'"schema_version"' in file.read(200)
     except OSError:
         return False

@@ -23,7 +23,7 @@ from mfp_sim.fleet.plan import LoadPlan, load_plan
 from mfp_sim.fleet.words import lasting_of
 from mfp_sim.load import job as jobs
 from mfp_sim.load.job import LoadJob, handed_on, refuse_strangers, write_job
-from mfp_sim.load.material import make_keys
+from mfp_sim.load.material import check_keys, make_keys
 from mfp_sim.load.page import as_page, asked_of_server, findings_of, name_of, times_of
 from mfp_sim.load.result import ISSUED, LoadResult, read_result
 from mfp_sim.report.console import Console
@@ -64,6 +64,8 @@ def _load(options: argparse.Namespace, console: Console, progress: Console) -> i
         if job.target.scheme == "https":
             tls_context(reach)  # report problems with its files once, before the load
         refuse_strangers(job.target, allowed=job.allowed)
+        if options.keys is not None and not options.master:
+            check_keys(options.keys, 1 if options.worker else job.certificates)
         if options.keys is None and not options.master:
             make_keys(job.certificates, 2048, Path(job.keys), os.cpu_count() or 1, _told(progress, job.certificates))
             progress.clear()

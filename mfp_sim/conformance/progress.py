@@ -25,6 +25,7 @@ from mfp_sim.shared.documents.json_values import read_json
 from mfp_sim.shared.documents.kinds import Words
 from mfp_sim.shared.documents.records import document, record_of
 from mfp_sim.shared.errors import DocumentError, UsageError
+from mfp_sim.shared.files import readable
 from mfp_sim.shared.redaction import OWN, Redactor
 
 __all__ = ["MINTED", "ProgressFile", "Server", "read_progress"]
@@ -164,7 +165,7 @@ def read_progress(directory: Path, server: Server) -> dict[str, CheckResult]:
     path = directory / FILE
     try:
         # Never splitlines: a string may contain U+0085 or U+2028. The last line may be incomplete.
-        lines = path.read_text("utf-8").split("\n")[:-1]
+        lines = readable(path).read_text("utf-8").split("\n")[:-1]
     except (OSError, UnicodeDecodeError):
         raise UsageError(f"there is nothing to resume in {directory}", remedy="give the --report directory") from None
     found: dict[str, CheckResult] = {}

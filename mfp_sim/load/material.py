@@ -25,7 +25,7 @@ from mfp_sim.shared.scep import certificate as x509
 from mfp_sim.shared.scep import csr
 from mfp_sim.shared.simtime import Entropy, GeneratedKeys
 
-__all__ = ["enrolment_of", "make_keys", "read_keys"]
+__all__ = ["check_keys", "enrolment_of", "make_keys", "read_keys"]
 
 _BEGIN = b"-----BEGIN PRIVATE KEY-----"
 
@@ -65,14 +65,25 @@ def read_keys(file: Path, first: int, count: int) -> list[RSAPrivateKey]:
     Raises:
         UsageError: it cannot be read, has too few key pairs, or has other content.
     """
+    return [_loaded(pem, file) for pem in _pems(file, first + count)[first : first + count]]
+
+
+def check_keys(file: Path, count: int) -> None:
+    """Raise what `read_keys` would raise about the file, its number of key pairs, or the first of them."""
+    if file.exists() and not file.is_file():
+        raise UsageError(f"{file} is not a file", remedy="save the keys as a file: each process reads it")
+    _loaded(_pems(file, count)[0], file)
+
+
+def _pems(file: Path, count: int) -> list[bytes]:
     try:
         pems = [_BEGIN + part for part in file.read_bytes().split(_BEGIN)[1:]]
     except OSError as error:
         raise unread(file, error, "mfp-sim load --make-keys N --keys FILE makes it") from None
-    if len(pems) < first + count:
-        text = f"{file} has {len(pems)} key pairs, but {first + count} are needed"
+    if len(pems) < count:
+        text = f"{file} has {len(pems)} key pairs, but {count} are needed"
         raise UsageError(text, remedy="mfp-sim load --make-keys N --keys FILE makes more; no key is used twice")
-    return [_loaded(pem, file) for pem in pems[first : first + count]]
+    return pems
 
 
 def _loaded(pem: bytes, file: Path) -> RSAPrivateKey:

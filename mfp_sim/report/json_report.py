@@ -26,6 +26,7 @@ from mfp_sim.shared.documents.json_values import JsonNode
 from mfp_sim.shared.documents.kinds import Definitions
 from mfp_sim.shared.documents.records import read, record_of
 from mfp_sim.shared.errors import UsageError, unread
+from mfp_sim.shared.files import readable
 
 __all__ = [
     "SCHEMA_VERSION", "as_json", "catalogue_of", "here", "json_text", "read_file", "read_json", "report_schema",
@@ -105,8 +106,8 @@ def _text(path: Path) -> str:
     """The unpacked contents of the file, never more than the limit."""
     packed = path.suffix == ".gz"
     try:
-        with gzip.open(path) if packed else path.open("rb") as file:
-            octets = file.read(_CAP + 1)
+        with readable(path).open("rb") as file:
+            octets = (gzip.GzipFile(fileobj=file) if packed else file).read(_CAP + 1)
     except (gzip.BadGzipFile, EOFError, zlib.error):
         raise UsageError(f"{path} is not packed with gzip, or damaged", remedy="unpack it, or write it again") from None
     except OSError as error:

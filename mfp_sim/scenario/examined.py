@@ -21,6 +21,7 @@ from mfp_sim.device.readings import MEASURABLE, OTHER_VALUES
 from mfp_sim.scenario.model import Grounds, Scenario
 from mfp_sim.shared.catalogue.registry import requirements
 from mfp_sim.shared.errors import UsageError
+from mfp_sim.shared.files import readable
 
 __all__ = ["FILE", "assumptions_of", "basis_of", "changing", "named", "nearest", "read_file", "write_file"]
 
@@ -103,7 +104,7 @@ def read_file(path: Path) -> Entries:
 
 @lru_cache(maxsize=16)
 def _read(path: Path, version: tuple[int, int]) -> Entries:  # noqa: ARG001 - a file that was written since is another one
-    whole = json.loads(path.read_text("utf-8"))
+    whole = json.loads(readable(path).read_text("utf-8"))
     if whole["format"] != 1:
         raise ValueError(whole["format"])
     return {

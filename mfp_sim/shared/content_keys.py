@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from mfp_sim.shared.errors import UsageError, unread
+from mfp_sim.shared.files import readable
 
 __all__ = ["KEY_LENGTHS", "content_keys_beside"]
 
@@ -26,7 +27,7 @@ def content_keys_beside(file: Path) -> tuple[bytes, ...]:
         return ()
     beside = file.with_suffix(".key")
     try:
-        with beside.open("rb") as opened:
+        with readable(beside).open("rb") as opened:
             text = opened.read(2 * max(KEY_LENGTHS) + 3).decode("ascii", "replace").strip()
     except FileNotFoundError:
         return ()

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from mfp_sim.shared.errors import UsageError, unread
+from mfp_sim.shared.errors import UsageError
+from mfp_sim.shared.files import text_of
 from mfp_sim.shared.secret_options import read_secret
 
 __all__ = ["DIRECTLY", "REACH_OPTIONS", "Proxy", "Reach", "asked_for", "basic", "is_loopback", "reach_of"]
@@ -56,6 +57,8 @@ REACH_OPTIONS: Final[Mapping[str, Mapping[str, Any]]] = {
 _FIELD = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([ -~]*?)[ \t]*")
 _OURS: Final = ("host", "content-length", "transfer-encoding", "connection", "content-type", "user-agent", "accept")
 """Fields that only the checks and the transport may set: another value would change the request."""
+_HEADERS: Final = 1024 * 1024
+"""The largest file of fields, in bytes."""
 _SHORTEST_SECRET: Final = 4
 """The least length of a field value to mask. A shorter one (``X-Tenant: 1``) is not a secret, and masking it would
 spoil every number."""
@@ -285,10 +288,5 @@ def _fields(given: list[str]) -> Iterator[tuple[str, str]]:
 
 
 def _lines(name: str) -> list[str]:
-    try:
-        text = Path(name).read_text("utf-8-sig")
-    except OSError as error:
-        raise unread(f"the headers in {name}", error) from None
-    except UnicodeDecodeError:
-        raise UsageError(f"cannot read the headers in {name}: they are not UTF-8") from None
+    text = text_of(Path(name), _HEADERS, what=f"the header file {name}")
     return [line for line in text.splitlines() if line.strip()]

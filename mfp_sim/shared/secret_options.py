@@ -10,9 +10,13 @@ import os
 import shlex
 from pathlib import Path
 
-from mfp_sim.shared.errors import UsageError, unread
+from mfp_sim.shared.errors import UsageError
+from mfp_sim.shared.files import text_of
 
 __all__ = ["command_words", "environment_secret", "read_secret", "secret_of", "secret_words"]
+
+_MOST = 1024 * 1024
+"""The largest file with a secret, in bytes."""
 
 
 def secret_of(options: object, name: str) -> str | None:
@@ -46,14 +50,9 @@ def read_secret(
     """
     option, what = what.replace("_", "-"), what.replace("_", " ")
     if file is not None:
-        try:
-            first = file.read_text("utf-8-sig").partition("\n")[0]  # not splitlines, which has other line ends too
-        except OSError as error:
-            raise unread(
-                f"the {what} file {file}", error, f"write a file with the {_in_words(what)} on its first line"
-            ) from None
-        except UnicodeDecodeError:  # the error's text has a byte of the secret
-            raise UsageError(f"cannot read the {what} file {file}: it is not UTF-8") from None
+        remedy = f"write a file with the {_in_words(what)} on its first line"
+        text = text_of(file, _MOST, what=f"the {what} file {file}", remedy=remedy)
+        first = text.partition("\n")[0]  # not splitlines, which has other line ends too
         if not first:
             raise UsageError(
                 f"the {what} file {file} is empty", remedy=f"write the {_in_words(what)} on its first line"

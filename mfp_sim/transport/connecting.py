@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from mfp_sim.shared.errors import ConnectFailed, ConnectionLost, TransportError, UsageError
+from mfp_sim.shared.files import readable
 from mfp_sim.shared.reaching import Proxy, Reach, basic
 from mfp_sim.shared.scep.http_messages import HttpRequest, render_request
 from mfp_sim.transport.reader import Deadline, SocketSource, connect_failed, deadline_exceeded, place_of, read_reply
@@ -50,7 +51,7 @@ def tls_context(reach: Reach) -> ssl.SSLContext:
         UsageError: a file cannot be read, holds no certificate or key, or its password is wrong.
     """
     try:
-        context = ssl.create_default_context(cafile=str(reach.ca) if reach.ca else None)
+        context = ssl.create_default_context(cafile=str(readable(reach.ca)) if reach.ca else None)
     except OSError as error:  # ssl.SSLError too
         raise _unusable(f"the CA certificates in {reach.ca}", error) from None
     # As in curl and browsers, and with every version of Python: every certificate in the file is trusted, even an
@@ -63,7 +64,8 @@ def tls_context(reach: Reach) -> ssl.SSLContext:
         # Without a password from us, OpenSSL would ask for one at the terminal.
         password = reach.key_password or ""
         try:
-            context.load_cert_chain(reach.certificate, reach.key, password)
+            key = None if reach.key is None else readable(reach.key)
+            context.load_cert_chain(readable(reach.certificate), key, password)
         except OSError as error:
             if isinstance(error, ssl.SSLError) and _sealed(reach.key or reach.certificate):
                 text = f"the key of the client certificate {reach.key or reach.certificate} cannot be opened"

@@ -310,7 +310,7 @@ def test_a_proxy_of_the_environment_is_looked_at_where_it_is_wanted(monkeypatch:
         ({"header": ["X-Key: hush\r\nX: y"]}, "is not printable ASCII of this form (write --header 'Name: value')"),
         ({"header": ["content-length: 7"]}, "each request has its own"),
         ({"header": ["User-Agent: hush"]}, "each request has its own"),
-        ({"header": ["@missing"]}, "cannot read the headers in missing"),
+        ({"header": ["@missing"]}, "cannot read the header file missing"),
         ({"http_login_file": Path("x"), "http_login_env": "X"}, "--http-login-file and --http-login-env"),
     ],
 )

@@ -212,7 +212,10 @@ def test_a_pipe_among_the_files_is_not_read(tmp_path: Path, capsys, suffix: str)
     os.mkfifo(pipe)
     code, told = judged(capsys, tmp_path)
     assert code == 2
-    assert f"1.request.http: not judged: {pipe} is not a file\n" in told
+    assert (
+        f"1.request.http: not judged: {pipe} is a named pipe (give a file, or <(COMMAND) for the output of a command)\n"
+        in told
+    )
     assert "2.request.http: PKCSReq\n" in told
 
 

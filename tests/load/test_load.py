@@ -112,9 +112,12 @@ def test_failures_in_a_row_end_the_run(tmp_path: Path, url: str, bench: Bench, k
 
 
 def test_a_worker_that_cannot_begin_is_said(tmp_path: Path, url: str, keys: Path) -> None:
-    done = load(tmp_path, url, "--challenge", CHALLENGE, "--keys", keys, "--certificates", 201)
+    damaged = tmp_path / "damaged.pem"
+    first, second = keys.read_text().split("-----BEGIN PRIVATE KEY-----\n")[1:3]
+    damaged.write_text("".join(f"-----BEGIN PRIVATE KEY-----\n{key}" for key in (first, second[64:])))
+    done = load(tmp_path, url, "--challenge", CHALLENGE, "--keys", damaged, "--certificates", 2)
     assert done.returncode == 1
-    assert "has 200 key pairs, but 201 are needed" in done.stdout
+    assert f"{damaged} has a key pair that cannot be read" in done.stdout
     assert "1 of 1 workers did not end normally" in done.stdout
 
 

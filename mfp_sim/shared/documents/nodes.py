@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import yaml
 
 from mfp_sim.shared.errors import DocumentError, Problem, UsageError, place_of, unread
+from mfp_sim.shared.files import readable
 
 __all__ = [
     "MAX_OCTETS",
@@ -368,11 +369,12 @@ def load(path: Path) -> Node:
     """Read a file.
 
     Raises:
-        UsageError: it cannot be read.
+        UsageError: it cannot be read, or is a named pipe.
         DocumentError: it is not well-formed, has duplicate keys, anchors, aliases or tags, or is too large.
     """
     try:
-        octets = path.read_bytes()
+        with readable(path).open("rb") as file:
+            octets = file.read(MAX_OCTETS + 1)
     except OSError as error:
         raise unread(path, error) from None
     return load_text(octets, str(path))
