@@ -44,7 +44,7 @@ from mfp_sim.shared.documents import duration
 from mfp_sim.shared.errors import MfpSimError, UsageError
 from mfp_sim.shared.reaching import Reach, reach_of
 from mfp_sim.shared.redaction import Redactor
-from mfp_sim.shared.secret_options import command_words, environment_secret, secret_of, secret_words
+from mfp_sim.shared.secret_options import command_words, environment_secret, quoted_command, secret_of, secret_words
 from mfp_sim.shared.simtime import Entropy, GeneratedKeys, KeysAhead, KeySource, PassingClock, SystemClock
 from mfp_sim.transport import SocketClient, Transport
 
@@ -419,13 +419,13 @@ def _command(options: argparse.Namespace, reach: Reach, *, everything: bool) -> 
     """The command line without secrets; for one check, without the options that select."""
     words = ["mfp-sim", "conform", options.url, *secret_words(options, "challenge")]
     pairs = (
-        ("--challenge-command", options.challenge_command and "..."),
         ("--challenge-page", options.challenge_page),
-        *((f"--{act.value}-command", getattr(options, f"{act.value}_command") and "...") for act in Act),
+        ("--challenge-page-login-env", options.challenge_page_login_env),
         ("--slow", options.slow if options.slow != "0s" else None),
         ("--persona", options.persona if options.persona != "rfc8894" else None),
     )
     words += [word for name, value in pairs if value for word in (name, str(value))]
+    words += ["--interactive-approval"] if options.interactive_approval else []
     words += reach.words
     if everything:
         for name, values in (("--only", options.only), ("--skip", options.skip), ("--allow", options.allow)):
@@ -435,7 +435,15 @@ def _command(options: argparse.Namespace, reach: Reach, *, everything: bool) -> 
             for name in ("quick", "read-only", "keep-going", "strict")
             if getattr(options, name.replace("-", "_"))
         ]
-    return shlex.join(words)
+    commands = [
+        *quoted_command("--challenge-command", options.challenge_command),
+        *(
+            word
+            for act in Act
+            for word in quoted_command(f"--{act.value}-command", getattr(options, f"{act.value}_command"), [act.value])
+        ),
+    ]
+    return " ".join([shlex.join(words), *commands])
 
 
 def _summary(console: Console, report: RunReport, run: ConformanceRun) -> None:

@@ -7,14 +7,17 @@ empty source is refused: without the secret, the command would do something othe
 from __future__ import annotations
 
 import os
+import re
 import shlex
+from collections.abc import Collection
 from pathlib import Path
 
 from mfp_sim.shared.errors import UsageError
 from mfp_sim.shared.files import text_of
 
-__all__ = ["command_words", "environment_secret", "read_secret", "secret_of", "secret_words"]
+__all__ = ["command_words", "environment_secret", "quoted_command", "read_secret", "secret_of", "secret_words"]
 
+_OPTION = re.compile("-[A-Za-z]|--[a-z][a-z-]*")
 _MOST = 1024 * 1024
 """The largest file with a secret, in bytes."""
 
@@ -38,6 +41,20 @@ def secret_words(options: object, name: str) -> tuple[str, ...]:
     option = f"--{name.replace('_', '-')}"
     pairs = ((f"{option}-file", file), (f"{option}-env", variable), (f"{option}-env", given and name.upper()))
     return tuple(word for pair in pairs if pair[1] for word in (pair[0], str(pair[1])))
+
+
+def quoted_command(option: str, line: str | None, known: Collection[str] = ()) -> tuple[str, ...]:
+    """The option that gave a command, quoted for a shell, to repeat the command line with; empty without a command.
+
+    An argument may be a secret unless it is a file, an option without a value, or one of ``known``. The shell variable
+    that then stands for the command is an error until it is set, as for `secret_words`.
+    """
+    if line is None:
+        return ()
+    program, *rest = shlex.split(line)
+    if all(word in known or _OPTION.fullmatch(word) or os.path.exists(word) for word in rest):  # noqa: PTH110 - any text
+        return option, shlex.quote(shlex.join([program, *rest]))
+    return option, f'"${option.removeprefix("--").replace("-", "_").upper()}"'
 
 
 def read_secret(

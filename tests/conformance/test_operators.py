@@ -110,6 +110,8 @@ def test_the_script_of_the_page_does_all_three(server, conform, tmp_path: Path) 
             code, shown = conform(ca.url, *secret, *only, *given, "--report", tmp_path / name)
         assert code == 0, shown
         assert verdicts(tmp_path / name) == dict.fromkeys(checks, "pass")
+        for check in json.loads((tmp_path / name / "report.json").read_text())["checks"]:
+            assert [word for word in shlex.split(check["command"]) if "operator.sh" in word] == given[1::2]
 
 
 def test_a_command_that_fails_proves_nothing_and_is_named(server, conform, commands, tmp_path: Path) -> None:

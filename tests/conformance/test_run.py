@@ -333,12 +333,17 @@ def test_challenges_from_the_admin_page_of_ndes(server, conform, tmp_path: Path,
     assert "returned HTTP 401" in shown
 
 
-def test_challenges_from_a_command(server, conform) -> None:
+def test_challenges_from_a_command(server, conform, tmp_path: Path) -> None:
     mock = server()
     code, shown = conform(
-        mock.url, "--challenge-command", f"echo {CHALLENGE}", "--only", "self-signed-enrolment", "--verdict", "rfc"
-    )
+        mock.url, "--challenge-command", f"echo {CHALLENGE}", "--only", "self-signed-enrolment", "--verdict", "rfc",
+        "--report", tmp_path,
+    )  # fmt: skip
     assert (code, CHALLENGE in shown) == (0, False)
+    (check,) = json.loads((tmp_path / "report.json").read_text())["checks"]
+    assert check["command"] == (
+        f'mfp-sim conform {mock.url} --challenge-command "$CHALLENGE_COMMAND" --only self-signed-enrolment'
+    )
 
 
 @pytest.mark.parametrize(

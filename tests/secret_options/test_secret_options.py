@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from argparse import Namespace
 from pathlib import Path
 
 import pytest
 
 from mfp_sim.shared.errors import UsageError
-from mfp_sim.shared.secret_options import command_words, read_secret, secret_of
+from mfp_sim.shared.secret_options import command_words, quoted_command, read_secret, secret_of
 
 
 def _options(**given: object) -> Namespace:
@@ -69,3 +70,31 @@ def test_a_command_that_is_none_is_refused_without_its_arguments(line: str, told
         command_words("pin", line)
     assert "hush" not in str(caught.value)
     assert command_words("pin", "give --to 'me and you'") == ["give", "--to", "me and you"]
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("./approve", "./approve"),
+        ("sh script.sh", "'sh script.sh'"),
+        ("sh 'my script.sh' approve", """'sh '"'"'my script.sh'"'"' approve'"""),
+        ("sh script.sh -v --dry-run", "'sh script.sh -v --dry-run'"),
+        ("sh script.sh s3cret", '"$APPROVE_COMMAND"'),
+        ("curl --user=admin:s3cret", '"$APPROVE_COMMAND"'),
+        ("mysql -ps3cret", '"$APPROVE_COMMAND"'),
+        ("echo " + "x" * 5000, '"$APPROVE_COMMAND"'),
+    ],
+)
+def test_a_command_is_shown_quoted_unless_an_argument_may_be_a_secret(
+    line: str, shown: str, tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("script.sh", "my script.sh"):
+        (tmp_path / name).touch()
+    assert quoted_command("--approve-command", line, ["approve"]) == ("--approve-command", shown)
+    if "$" not in shown:
+        assert shlex.split(shown) == [shlex.join(shlex.split(line))]
+
+
+def test_without_a_command_there_is_no_option() -> None:
+    assert quoted_command("--revoke-command", None) == ()
