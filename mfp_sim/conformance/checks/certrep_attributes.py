@@ -334,5 +334,5 @@ watch_here(
     why="A FAILURE is not encrypted: anyone on the network can read it.",
     tags=("security",),
     breaches=("right-challenge",),
-    proofs=(Proof("leak", defects=("leaks-challenge",)), Proof("right-challenge", defects=("tells-challenge",))),
+    proofs=(Proof("leak", defects=("leaks-challenge",)), Proof("right-challenge", defects=("shows-challenge",))),
 )

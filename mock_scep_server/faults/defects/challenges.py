@@ -49,7 +49,7 @@ def _several_values(seen: Seen, csr: Csr) -> bool:
     return False
 
 
-def _tells(seen: Seen) -> HttpReply | None:
+def _shows(seen: Seen) -> HttpReply | None:
     if not asks(seen) or not wrong_challenge(seen):
         return None
     right = next((csr.challenge for csr in seen.gate.csrs.values() if _right(seen, csr)), None)
@@ -71,6 +71,6 @@ ROWS: tuple[DefectRow, ...] = (
     ("challenge-of-several", "A challengePassword with several values is accepted if one value is right.",
      ("SCEP-3.3.1-07",),
      granting(_enrols(_several_values))),
-    ("tells-challenge", "failInfoText reveals the right challenge password.", ("SCEP-3.2.1.4-11",), _tells),
+    ("shows-challenge", "failInfoText reveals the right challenge password.", ("SCEP-3.2.1.4-11",), _shows),
 )  # fmt: skip
 """The defects of this module."""
