@@ -64,15 +64,16 @@ def _load(options: argparse.Namespace, console: Console, progress: Console) -> i
         if job.target.scheme == "https":
             tls_context(reach)  # report problems with its files once, before the load
         refuse_strangers(job.target, allowed=job.allowed)
+        challenge = secret_of(options, "challenge")
+        if options.report is not None:
+            ready(options.report)
         if options.keys is not None and not options.master:
             check_keys(options.keys, 1 if options.worker else job.certificates)
         if options.keys is None and not options.master:
             make_keys(job.certificates, 2048, Path(job.keys), os.cpu_count() or 1, _told(progress, job.certificates))
             progress.clear()
         write_job(job, Path(folder) / "job.json")
-        if options.report is not None:
-            ready(options.report)
-        code, said = _locust(options, job, reach, Path(folder), progress)
+        code, said = _locust(options, job, reach, challenge, Path(folder), progress)
         progress.clear()
         if options.worker:
             return 1 if code else 0
@@ -138,7 +139,7 @@ def _job(options: argparse.Namespace, folder: Path) -> LoadJob:
 
 
 def _locust(
-    options: argparse.Namespace, job: LoadJob, reach: Reach, folder: Path, progress: Console
+    options: argparse.Namespace, job: LoadJob, reach: Reach, challenge: str | None, folder: Path, progress: Console
 ) -> tuple[int, str]:
     """Run Locust; returns its exit code and its output."""
     locustfile = Path(jobs.__file__).with_name("locustfile.py")
@@ -174,7 +175,7 @@ def _locust(
     environment = {name: value for name, value in os.environ.items() if not name.startswith("LOCUST_")}
     environment |= {jobs.JOB: str(folder / "job.json"), jobs.REACH: handed_on(reach), "LOCUST_SKIP_URLLIB3_PATCH": "1"}
     environment.pop(jobs.CHALLENGE, None)
-    if (challenge := secret_of(options, "challenge")) is not None:
+    if challenge is not None:
         environment[jobs.CHALLENGE] = challenge
     with (folder / "said").open("w+b") as said:
         process: subprocess.Popen[bytes] | None = None

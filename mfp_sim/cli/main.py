@@ -18,8 +18,8 @@ from mfp_sim.shared.visible import visible
 
 __all__ = ["main"]
 
-_VERDICTS = frozenset({"run", "check", "conform", "examine", "explore", "fleet", "load"})
-"""The verbs whose exit code is a verdict, which their output only explains."""
+_VERDICTS = frozenset({"run", "check", "conform", "examine", "explore", "fleet", "load", "new", "proxy", "serve"})
+"""The verbs whose result is a verdict, a file or a service, which their output only explains."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -45,7 +45,9 @@ def _main(words: Sequence[str], *, ours: bool) -> tuple[int, bool]:
 
 def _is_verdict(options: argparse.Namespace) -> bool:
     """Whether the exit code is the result of the command; otherwise its output is, such as a list."""
-    return options.entry.name in _VERDICTS and not any(getattr(options, name, False) for name in ("json", "list"))
+    return options.entry.name in _VERDICTS and not any(
+        getattr(options, name, False) for name in ("json", "list", "list_faults")
+    )
 
 
 def _carried_out(options: argparse.Namespace, words: Sequence[str], *, ours: bool) -> int:

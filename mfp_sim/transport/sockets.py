@@ -26,6 +26,7 @@ from mfp_sim.transport.connecting import (
     handshake,
     proxy_refusal,
     through_proxy,
+    tls_context,
     tls_refusal,
 )
 from mfp_sim.transport.reader import Deadline, SocketSource, connect_failed, deadline_exceeded, place_of, read_reply
@@ -104,6 +105,13 @@ class SocketClient(Sequential):
     """A `Transport` over TCP. ``tls`` is what the last TLS server presented, if there was one."""
 
     def __init__(self, clock: PassingClock, reach: Reach = DIRECTLY) -> None:
+        """An error in the files of ``reach`` is raised now, before anything is sent.
+
+        Raises:
+            UsageError: see `tls_context`.
+        """
+        if reach.ca is not None or reach.certificate is not None:
+            tls_context(reach)
         super().__init__(clock, lambda scheduler: Sockets(scheduler, reach, self._saw))
         self._reach = reach
         self.tls: TlsSession | None = None

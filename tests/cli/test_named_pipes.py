@@ -100,6 +100,29 @@ def test_keys_for_several_processes_are_a_file(pipe: str, capsys: pytest.Capture
     assert f"{pipe} is not a file (save the keys as a file: each process reads it)" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        f"conform {URL} --tls-ca missing.pem",
+        f"explore --ca {URL} --tls-ca missing.pem",
+        f"run manual-request --ca {URL} --tls-cert missing.pem",
+        f"proxy --to {URL} --listen 127.0.0.1:0 --tls-ca missing.pem",
+        f"load {URL} --challenge-file missing.pem",
+        f"load {URL} --report missing.pem/out",
+    ],
+)
+def test_a_file_that_cannot_be_used_is_wrong_usage_before_anything_is_sent_or_made(
+    words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing listens at the URL."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("mfp_sim.cli.load.make_keys", None)
+    if "--report" in words:
+        Path("missing.pem").touch()
+    assert mfp_sim(words.split()) == 2
+    assert "missing.pem" in capsys.readouterr().err
+
+
 def test_keys_that_cannot_be_read_are_wrong_usage_before_anything_starts(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -914,6 +914,8 @@ def test_a_reader_that_goes_away_changes_neither_verdict_nor_reports(failing, sc
         (["examine", "--list"], 4),
         (["explore", "--list"], 4),
         (["schema"], 4),
+        (["proxy", "--list-faults"], 4),
+        (["new", "first", "--directory", "NEW"], 0),
         (["show", "GOOD"], 4),
         (["explain", "A-26"], 4),
         (["profiles"], 4),
@@ -925,7 +927,7 @@ def test_a_reader_that_goes_away_changes_neither_verdict_nor_reports(failing, sc
 @pytest.mark.parametrize("to", [">/dev/full", ">&-"])
 def test_output_that_is_lost_is_said_and_changes_no_verdict(words, code: int, to: str, failing, scenario) -> None:
     """The disk is full, or there is no standard output."""
-    files = {"FAILING": str(failing), "GOOD": str(scenario)}
+    files = {"FAILING": str(failing), "GOOD": str(scenario), "NEW": str(scenario.parent / "new")}
     command = shlex.join([sys.executable, "-m", "mfp_sim", *(files.get(word, word) for word in words)])
     done = subprocess.run(["sh", "-c", f"{command} {to}"], stderr=subprocess.PIPE, text=True, check=False)
     why = "it is closed" if to == ">&-" else "No space left on device"
