@@ -11,6 +11,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Final, NoReturn
 
 from mfp_sim.shared.errors import MfpSimError
@@ -46,12 +47,14 @@ class SuggestingParser(argparse.ArgumentParser):
     def parsed(self, words: Sequence[str]) -> argparse.Namespace:
         """The options that the words give.
 
-        argparse takes the value of a mistyped option for the next argument, and would report that instead.
+        argparse takes the value of a mistyped option for the next argument, and would report that instead. A word that
+        has the place of a value is left to it.
         """
-        for word in words:
+        valued = {option for action in self._actions if action.nargs != 0 for option in action.option_strings}
+        for before, word in pairwise(("", *words)):
             if word == "--":
                 break
-            name = _OPTION.match(word)
+            name = None if before in valued else _OPTION.match(word)
             if name and not any(option.startswith(name[0]) for option in self._options):
                 self.refuse(word)
         options, rest = self.parse_known_args(words)

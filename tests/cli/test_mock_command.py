@@ -83,6 +83,7 @@ def test_a_mistyped_verb_gets_the_nearest_one_and_the_help_lists_exit_codes(caps
             "unrecognized argument: --chalenge=s3cret (did you mean '--challenge'?)",
         ),
         (["-p", "80"], "unrecognized argument: -p"),
+        (["--caps", "-AES"], "argument --caps: expected one argument"),
         (["faults", "nonce-mismatch", "reset"], "unrecognized argument: reset"),
     ],
 )
