@@ -18,8 +18,8 @@ _MOST = 4096
 class SmallestCa:
     """The result of the search.
 
-    ``workers`` is the smallest number with which every printer's request ends and none fails, or None if every number
-    tried is too small. ``tried`` has the runs by number of workers. ``hopeless`` says why more workers do not help.
+    ``workers`` is the smallest number with which every printer's request ends and none fails, or None if the largest
+    is too small. ``tried`` has the runs by number of workers. ``hopeless`` says why more workers do not help.
     """
 
     workers: int | None
@@ -28,9 +28,9 @@ class SmallestCa:
 
 
 def smallest(plan: FleetPlan, progress: Callable[[int, float], None] = lambda *_: None) -> SmallestCa:
-    """Double the number of workers until nothing fails, then bisect.
+    """Double the number of workers until nothing fails, then bisect: so one fewer is tried, and fails.
 
-    One fewer and one more are tried too, because more workers are not always better.
+    One more is tried too, because more workers are not always better.
 
     Args:
         plan: whose number of workers is varied.
@@ -44,23 +44,19 @@ def smallest(plan: FleetPlan, progress: Callable[[int, float], None] = lambda *_
             runs[workers] = run_fleet(tried, progress=lambda share: progress(workers, share))
         return runs[workers].failed + runs[workers].unended
 
-    high, most = 1, min(plan.total, _MOST)
-    if fails(most) and not any(runs[most].waits[bucket] for bucket in runs[most].waits if bucket):
-        text = f"{_lost(runs[most])} even with {most} workers, with which no request waits: more workers do not help"
-        return SmallestCa(None, (runs[most],), text)
+    most = min(plan.total, _MOST)
     if fails(most):
-        high = most
-    while fails(high) and high < most:
-        high = min(2 * high, most)
-    low = high // 2 + 1
+        waits = any(count for bucket, count in runs[most].waits.items() if bucket)
+        text = f"{_lost(runs[most])} even with {most} workers, with which no request waits: more workers do not help"
+        return SmallestCa(None, (runs[most],), "" if waits else text)
+    low = high = 1
+    while fails(high):
+        low, high = high + 1, min(2 * high, most)
     while low < high:
         middle = (low + high) // 2
         low, high = (middle + 1, high) if fails(middle) else (low, middle)
-    for beside in (high - 1, high + 1) if not fails(high) else ():
-        if beside >= 1:
-            fails(beside)
-    tried = tuple(runs[workers] for workers in sorted(runs))
-    return SmallestCa(None if fails(high) else high, tried)
+    fails(high + 1)
+    return SmallestCa(high, tuple(runs[workers] for workers in sorted(runs)))
 
 
 def _lost(run: FleetRun) -> str:

@@ -38,8 +38,9 @@ from mfp_sim.shared.errors import Refused, UsageError
 from mfp_sim.shared.scep.url import Url
 
 __all__ = [
-    "MOST_DAYS", "URL", "FleetPlan", "Limits", "LoadPlan", "Outage", "PrinterClass", "ServiceTimes", "Variation",
-    "fleet_schema", "idle_outages", "load_plan", "plans_of", "read_plan", "varied",
+    "MOST_DAYS", "URL", "DrawnTime", "FleetPlan", "Limits", "LoadPlan", "NetworkPlan", "Outage", "PendingPlan",
+    "PrinterClass", "QueuePlan", "ServiceTimes", "Variation", "fleet_schema", "idle_outages", "load_plan", "plans_of",
+    "read_plan", "varied",
 ]  # fmt: skip
 
 URL = "http://ca.example/scep"

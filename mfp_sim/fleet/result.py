@@ -149,8 +149,7 @@ class Tally:
         """Count a registered certificate, which is valid from now."""
         self._successes[of] += 1
         self._took[bucket_of(took)] += 1
-        if self._until[printer] < now:
-            self._lapse(printer, now)
+        self._lapse(printer, now)
         if not self._holds[printer]:
             self._holds[printer] = 1
             self._holders[int(now // BIN)] += 1

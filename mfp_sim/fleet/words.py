@@ -6,13 +6,18 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
-from mfp_sim.device.polling import PollReply, counted_at_first, what_follows
+from mfp_sim.device.polling import PollReply, Polls, counted_at_first, detail_of, what_follows
+from mfp_sim.device.printer_profile import Profile
+from mfp_sim.device.settings import Polling
 from mfp_sim.fleet.plan import FleetPlan, Outage, PrinterClass
 from mfp_sim.fleet.result import DAY, SUCCESSFUL, FleetRun
 
 __all__ = ["Advice", "advice_on", "lasting_of", "unmet"]
+
+_USUAL_MINUTES = 10
+"""The interval of polls that is advised to printers without polling."""
 
 
 @dataclass(frozen=True)
@@ -68,14 +73,23 @@ def _waits(one: PrinterClass, outage: Outage) -> float:
     return one.seconds if outage.looks in ("silent", "hangs") else 0.0
 
 
-def patience(one: PrinterClass, outage: Outage) -> float:
+def _reply(outage: Outage) -> PollReply:
+    """What an inquiry during the outage brings."""
+    return PollReply("http", int(outage.looks)) if outage.looks.isdecimal() else PollReply("lost")
+
+
+def _may_poll(profile: Profile, outage: Outage) -> bool:
+    """Whether a printer of this model polls during the outage, if polling is on."""
+    return isinstance(what_follows(_reply(outage), 0, Polling(1, 1), profile), Polls)
+
+
+def _patience(one: PrinterClass, outage: Outage) -> float:
     """The seconds from a first attempt during the outage to the end of the last poll."""
     waits = _waits(one, outage)
     profile, polling = one.model, one.polls
     polls, spent = counted_at_first(polling, profile), waits
-    reply = PollReply("http", int(outage.looks)) if outage.looks.isdecimal() else PollReply("lost")
-    while (minutes := getattr(what_follows(reply, polls, polling, profile), "minutes", None)) is not None:
-        polls, spent = polls + 1, spent + minutes * 60 + waits
+    while isinstance(follows := what_follows(_reply(outage), polls, polling, profile), Polls):
+        polls, spent = polls + 1, spent + follows.minutes * 60 + waits
     return spent
 
 
@@ -83,19 +97,19 @@ def _outages(plan: FleetPlan, runs: Sequence[FleetRun]) -> Iterator[Advice]:
     """Advice on outages that can include both the first attempt and the last poll of a printer of a class."""
     for outage in plan.outages:
         begins = plan.seconds_at(outage.begins)
-        ends = begins + outage.lasts
+        ends, detail = begins + outage.lasts, detail_of(_reply(outage)).slug
         for one in plan.printers:
-            if not any(set(run.outcomes.get(one.name, ())) - {SUCCESSFUL} for run in runs):
+            if not any(detail in run.outcomes.get(one.name, ()) for run in runs):
                 continue
             least, most = _spread(one)
             met = [max(at + least, begins) for at in _starts(plan, one) if begins <= at + most and at + least < ends]
-            bears = patience(one, outage)
+            bears = _patience(one, outage)
             if not met or ends <= met[0] + bears - _waits(one, outage):
                 continue
             when = f"{outage.begins:%Y-%m-%d %H:%M}"
             text = (
                 f"The outage of {lasting_of(outage.lasts)} from {when} is longer than class {one.name} can bridge: "
-                f"{_polling_of(one, outage)} {lasting_of(bears)} after the first attempt. {_afterwards(one)}"
+                f"{_polling_of(one, outage)} {_after_first(bears)}. {_afterwards(one)}"
             )
             yield Advice("bad", text, _longer(one, outage, ends - met[0]))
 
@@ -118,9 +132,15 @@ def _polling_of(one: PrinterClass, outage: Outage) -> str:
     polling = one.polls
     if polling is None:
         return "without polling a request ends"
-    if outage.looks.isdecimal() and patience(one, outage) == 0:
+    if not _may_poll(one.model, outage):
         return f"this model does not poll after HTTP {outage.looks}, and a request ends"
+    if polling.count == 1:
+        return f"one poll after {lasting_of(polling.minutes * 60)} ends"
     return f"{polling.count} polls {lasting_of(polling.minutes * 60)} apart end"
+
+
+def _after_first(seconds: float) -> str:
+    return f"{lasting_of(seconds)} after the first attempt" if seconds else "with the first attempt"
 
 
 def _afterwards(one: PrinterClass) -> str:
@@ -132,21 +152,26 @@ def _afterwards(one: PrinterClass) -> str:
 
 
 def _longer(one: PrinterClass, outage: Outage, needed: float) -> str:
-    """Polling settings that would outlast the outage, within the model's ranges."""
-    profile = one.model
-    if outage.looks.isdecimal() and profile.http_errors_that_poll == "none":
-        return "make the outage a failing connection: this model polls only then"
-    waits = _waits(one, outage)
-    most_polls, most_minutes = profile.poll_count_range[1], profile.poll_minutes_range[1]
-    minutes = one.polls.minutes if one.polls else 10
-    first = int(profile.first_request_counts)
-    count = ceil(needed / (minutes * 60 + waits)) + first  # the last poll leaves when the outage is over
-    if count > most_polls:
-        count = most_polls
-        minutes = ceil((needed / max(count - first, 1) - waits) / 60)
-    if minutes > most_minutes:
+    """The polling that would outlast the outage, in words."""
+    enough = _enough(one, _waits(one, outage), needed)
+    if enough is None:
         return "this model cannot poll long enough"
-    return f"polling: {{count: {count}, interval: {minutes}m}} would outlast it"
+    instead = "" if _may_poll(one.model, outage) else "make the outage a failing connection; "
+    return f"{instead}polling: {{count: {enough.count}, interval: {enough.minutes}m}} would outlast it"
+
+
+def _enough(one: PrinterClass, waits: float, needed: float) -> Polling | None:
+    """Polling of which the last poll leaves after ``needed`` seconds: the interval stays unless the model has too few
+    polls for it; None if the model's ranges are too small."""
+    profile = one.model
+    (fewest, most), (shortest, longest) = profile.poll_count_range, profile.poll_minutes_range
+    first = int(profile.first_request_counts)
+    polls = most - first
+    if needed > polls * (longest * 60 + waits):
+        return None
+    usual = one.polls.minutes if one.polls else sorted((shortest, _USUAL_MINUTES, longest))[1]
+    minutes = max(usual, ceil((needed / polls - waits) / 60))
+    return Polling(max(fewest, first + ceil(needed / (minutes * 60 + waits))), minutes)
 
 
 # --- the CA -----------------------------------------------------------------------------------------------
@@ -179,7 +204,7 @@ def _overload(plan: FleetPlan, runs: Sequence[FleetRun]) -> Iterator[Advice]:
     unheard = _count(runs, "top-error")
     if not unheard or plan.outages or plan.network.loss:
         return
-    longest = max((run.waiting(1) or 0.0 for run in runs), default=0.0)
+    longest = max(run.waiting(1) or 0.0 for run in runs)
     timeout = min(one.seconds for one in plan.printers)
     if longest > timeout:
         text = (
@@ -191,7 +216,7 @@ def _overload(plan: FleetPlan, runs: Sequence[FleetRun]) -> Iterator[Advice]:
 
 def _herd(plan: FleetPlan, runs: Sequence[FleetRun]) -> Iterator[Advice]:
     times = plan.ca.service.pki
-    longest, mean = max((run.longest for run in runs), default=0), sum(times) / len(times)
+    longest, mean = max(run.longest for run in runs), sum(times) / len(times)
     if not longest or not mean:
         return
     capacity = plan.ca.workers / mean
@@ -199,7 +224,7 @@ def _herd(plan: FleetPlan, runs: Sequence[FleetRun]) -> Iterator[Advice]:
         width = max(one.key_time.width, 1.0)
         if one.adjust or one.count <= capacity * width or not _starts(plan, one):
             continue
-        peak = max((wave.peak for run in runs for wave in run.waves), default=0.0)
+        peak = max(wave.peak for run in runs for wave in run.waves)
         when = "in the same second" if width == 1.0 else f"within {lasting_of(width)}"
         text = (
             f"All {one.count:,} printers of class {one.name} send requests {when}; "
@@ -211,7 +236,7 @@ def _herd(plan: FleetPlan, runs: Sequence[FleetRun]) -> Iterator[Advice]:
 
 
 def _waste(runs: Sequence[FleetRun]) -> Iterator[Advice]:
-    share: float = max((run.wasted_share or 0.0 for run in runs), default=0.0)
+    share = max(run.wasted_share or 0.0 for run in runs)
     if share > 0.05:
         text = f"{share:.0%} of the CA's work was for printers that had given up before it was done."
         yield Advice("warn", text, "more workers, a longer timeout, or a spread of the starts")
@@ -221,17 +246,20 @@ def _periods(plan: FleetPlan, runs: Sequence[FleetRun]) -> Iterator[Advice]:
     if not any(run.failed for run in runs):
         return
     for one in plan.printers:
-        if one.model.renewal_trigger != "calendar" or one.every_days is None:
-            continue
-        if not one.every_days * DAY <= plan.ca.validity < 2 * one.every_days * DAY:
+        if one.every_days is None or not one.every_days * DAY <= plan.ca.validity < 2 * one.every_days * DAY:
             continue  # with less than one period, a certificate is missing even without failures
         gap = 2 * one.every_days * DAY - plan.ca.validity
         text = (
             f"A request of class {one.name} that fails is repeated {one.every_days} d later, and a certificate is "
             f"valid for {lasting_of(plan.ca.validity)}: one failure leaves a printer without one for {lasting_of(gap)}."
         )
-        shorter = int(plan.ca.validity // DAY // 2)
-        yield Advice("warn", text, f"every: {shorter}d, or a validity of {2 * one.every_days}d" if shorter else "")
+        yield Advice("warn", text, _two_periods(plan.ca.validity, one.every_days))
+
+
+def _two_periods(validity: float, every: int) -> str:
+    """Two ways in which a certificate outlasts a failed request, and the adjustment of the next one."""
+    shorter, longer = ceil(validity / DAY / 2) - 1, f"a validity of {2 * every + 1}d"
+    return f"every: {shorter}d, or {longer}" if shorter else longer
 
 
 def _unended(plan: FleetPlan, runs: Sequence[FleetRun]) -> Iterator[Advice]:
@@ -259,35 +287,50 @@ def _gaps(plan: FleetPlan, runs: Sequence[FleetRun]) -> Iterator[Advice]:
                 f"A certificate is valid for {lasting_of(validity)}, and printers of class {one.name} request one "
                 f"every {every} d: each is without one for {lasting_of(every * DAY - validity)} of every period."
             )
-            shorter = int(validity // DAY // 2)
-            yield Advice("bad", text, f"every: {shorter}d, or a validity of {2 * every}d" if shorter else "")
+            yield Advice("bad", text, _two_periods(validity, every))
 
 
 # --- expectations ---------------------------------------------------------------------------------------
 
 
+_Ways: TypeAlias = Sequence[Callable[[Any], str]]
+"""How a value can be written, the shortest way first."""
+_COUNT: _Ways = (str,)
+_DAYS: _Ways = ("{:.1f}".format, "{:.3f}".format, "{:.15g}".format)
+_TIME: _Ways = (lasting_of, "{:.3f} s".format, "{:.15g} s".format)
+_SHARE: _Ways = ("{:.1%}".format, "{:.3%}".format, lambda share: f"{share * 100:.15g}%")
+
+
+def _told_apart(ways: _Ways, got: float, limit: float) -> tuple[str, str]:
+    """Two values, written in the first way in which they do not round to the same."""
+    words = [(way(got), way(limit)) for way in ways]
+    return next((pair for pair in words if pair[0] != pair[1]), words[-1])
+
+
 def unmet(plan: FleetPlan, run: FleetRun) -> tuple[str, ...]:
     """The expectations of the plan that a run did not meet, one sentence each. Without a value none is met."""
-    limits = plan.expect
+    limits, ended = plan.expect, run.requests
     if limits is None:
         return ()
-    ended, share = run.requests, run.by_outcome[SUCCESSFUL] / run.requests if run.requests else None
+    share = run.by_outcome[SUCCESSFUL] / ended if ended else None
     no_request, no_exchange = "no request ended", "the CA served no exchange"
-    rows: tuple[tuple[str, float | None, float | None, str, Callable[[Any], str]], ...] = (
-        ("failed", limits.failed, run.failed if ended else None, no_request, str),
-        ("lost", limits.lost, run.lost if ended else None, no_request, str),
-        ("without_certificate", limits.without_certificate, run.without / DAY if ended else None, no_request,
-         lambda days: f"{days:.1f}"),
-        ("waiting_p99", limits.waiting_p99, run.waiting(0.99), no_exchange, lasting_of),
+    rows: tuple[tuple[str, str, float | None, float | None, str, _Ways], ...] = (
+        ("failed", "at most", limits.failed, run.failed if ended else None, no_request, _COUNT),
+        ("lost", "at most", limits.lost, run.lost if ended else None, no_request, _COUNT),
+        ("without_certificate", "at most", limits.without_certificate, run.without / DAY if ended else None,
+         no_request, _DAYS),
+        ("waiting_p99", "at most", limits.waiting_p99, run.waiting(0.99), no_exchange, _TIME),
+        ("successful", "at least", limits.successful, share, no_request, _SHARE),
     )  # fmt: skip
-    found = [
-        f"{name}: at most {said(most)}, " + (f"but {lacks}" if got is None else f"got {said(got)}")
-        for name, most, got, lacks, said in rows
-        if most is not None and (got is None or got > most)
-    ]
+    found = []
+    for name, bound, limit, got, lacks, ways in rows:
+        if limit is None:
+            continue
+        if got is None:
+            found.append(f"{name}: {bound} {ways[0](limit)}, but {lacks}")
+        elif (got > limit) if bound == "at most" else (got < limit):
+            said, most = _told_apart(ways, got, limit)
+            found.append(f"{name}: {bound} {most}, got {said}")
     if run.unended:
         found.append(f"{run.unended:,} printers had not ended their first request when the time of the plan was over")
-    if limits.successful is not None and (share is None or share < limits.successful):
-        got = f"but {no_request}" if share is None else f"got {share:.1%}"
-        found.append(f"successful: at least {limits.successful:.1%}, {got}")
     return tuple(found)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+
 import jsonschema
 import pytest
 import yaml
 from fleet_plans import few
 
-from mfp_sim.fleet.plan import Variation, fleet_schema, read_plan, varied
+from mfp_sim.fleet.plan import FleetPlan, Variation, fleet_schema, read_plan, varied
 from mfp_sim.scenario.steps import WrittenPolling
+from mfp_sim.shared.documents.records import record_of
 from mfp_sim.shared.errors import DocumentError
 
 PLAN = """\
@@ -155,3 +158,11 @@ def test_a_variation_comes_once() -> None:
     text = "format: 1\nname: x\nprinters:\n  - {name: a, count: 1, start: 2026-03-02 09:00}\ncompare: [{workers: 2}, {workers: 2}]\n"
     with pytest.raises(DocumentError, match="workers: 2 is compared already"):
         read_plan(text)
+
+
+def test_a_plan_is_written_as_it_was_read() -> None:
+    plan = few(
+        20, more=", key_time: {least: 2s, most: 20s}", network=", loss: 1%",
+        outages="{from: 2026-03-02 09:00, for: 5m, looks: 503}",
+    )  # fmt: skip
+    assert read_plan(json.dumps(record_of(FleetPlan).write(plan))) == plan

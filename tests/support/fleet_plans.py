@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from mfp_sim.fleet.plan import FleetPlan, read_plan
+from mfp_sim.fleet.result import FleetRun
 
 _TEXT = """\
 format: 1
@@ -40,3 +43,15 @@ def few(
             outages=outages,
         )
     )
+
+
+_NOTHING: dict[str, Any] = {
+    "label": "", "seed": 1, "printers": 1, "days": 1.0, "workers": 1, "outcomes": {}, "exchanges": 0, "minted": 0,
+    "lost": 0, "lacking": 0, "without": 0.0, "busy": 0.0, "wasted": 0.0, "longest": 0, "waits": {}, "took": {},
+    "asked": {}, "unserved": {}, "queue": {}, "holders": {},
+}  # fmt: skip
+
+
+def run_of(**values: Any) -> FleetRun:
+    """A run written by hand: of one printer at a CA that served nothing, except for these values."""
+    return FleetRun(**{**_NOTHING, **values})
