@@ -76,4 +76,9 @@ TARGETS: Mapping[str, Target] = {
         ),
         95,
     ),
+    "fleet": Target(
+        tuple(f"mfp_sim/fleet/{name}.py" for name in ("capacity", "queueing", "result", "words")),
+        ("tests/fleet", "tests/cli/test_fleet.py"),
+        95,
+    ),
 }

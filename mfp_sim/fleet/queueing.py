@@ -6,6 +6,7 @@ one event. Times are in seconds from the beginning of the plan.
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter, deque
 from collections.abc import Sequence
 from heapq import heapreplace
@@ -73,7 +74,7 @@ class CaQueue:
         self._troubled = bool(self._outages or self._loss)
         self._waiting: deque[float] = deque()
         # by printer: the state of its transaction at the CA, and when that is approved
-        self._known, self._approved = bytearray(plan.total), [0.0] * (plan.total if ca.pending else 0)
+        self._known, self._approved = bytearray(plan.total), array("d", bytes(8 * plan.total))
         self.asked: Counter[int] = Counter()
         """Requests that were sent, by bin."""
         self.unserved: Counter[int] = Counter()

@@ -125,7 +125,7 @@ class FleetRun:
                 ends=(group[-1] + 1) * BIN,
                 requests=sum(self.asked[one] for one in group),
                 peak=max(self.asked[one] for one in group) / BIN,
-                longest=max((self.queue.get(one, 0) for one in group), default=0),
+                longest=max(self.queue.get(one, 0) for one in group),
             )
             for group in groups
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from math import ceil
+from math import ceil, inf
 from typing import Any, Literal, TypeAlias
 
 from mfp_sim.device.polling import PollReply, Polls, counted_at_first, detail_of, what_follows
@@ -102,16 +102,16 @@ def _outages(plan: FleetPlan, runs: Sequence[FleetRun]) -> Iterator[Advice]:
             if not any(detail in run.outcomes.get(one.name, ()) for run in runs):
                 continue
             least, most = _spread(one)
-            met = [max(at + least, begins) for at in _starts(plan, one) if begins <= at + most and at + least < ends]
+            met = next((max(at + least, begins) for at in _starts(plan, one) if begins <= at + most), inf)
             bears = _patience(one, outage)
-            if not met or ends <= met[0] + bears - _waits(one, outage):
+            if ends <= met + bears - _waits(one, outage):
                 continue
             when = f"{outage.begins:%Y-%m-%d %H:%M}"
             text = (
                 f"The outage of {lasting_of(outage.lasts)} from {when} is longer than class {one.name} can bridge: "
                 f"{_polling_of(one, outage)} {_after_first(bears)}. {_afterwards(one)}"
             )
-            yield Advice("bad", text, _longer(one, outage, ends - met[0]))
+            yield Advice("bad", text, _longer(one, outage, ends - met))
 
 
 def _starts(plan: FleetPlan, one: PrinterClass) -> list[float]:

@@ -123,17 +123,25 @@ def test_a_status_that_the_model_does_not_poll_after(looks: str, settings: str, 
 
 
 @pytest.mark.parametrize(
-    ("days", "more", "remedy"),
+    ("looks", "longest", "more"),
     [
-        (100, "", "polling: {count: 100, interval: 1440m} would outlast it"),
-        (101, "", "this model cannot poll long enough"),
-        (100, ", settings: {first_request_counts: true}", "this model cannot poll long enough"),
-        (1, ", settings: {poll_count_range: [1, 1], first_request_counts: true}", "this model cannot poll long enough"),
+        ("refused", 100 * 86400, ""),
+        ("silent", 100 * (86400 + 30), ""),
+        ("refused", 99 * 86400, ", settings: {first_request_counts: true}"),
     ],
 )
-def test_an_outage_longer_than_any_polling(days: int, more: str, remedy: str) -> None:
-    plan = _plan(seconds=days * 86400, days=250, every="", polls=1, more=more)
-    assert [found for _, found in _advice(plan)] == [remedy]
+def test_an_outage_longer_than_any_polling(looks: str, longest: float, more: str) -> None:
+    plan = _plan(looks, longest, days=250, every="", polls=1, more=more)
+    assert [found for _, found in _advice(plan)] == ["polling: {count: 100, interval: 1440m} would outlast it"]
+    assert run_fleet(varied(plan, Variation(polling=WrittenPolling(100, 1440)))).failed == 0
+    beyond = _plan(looks, longest + 1, days=250, every="", polls=1, more=more)
+    assert [found for _, found in _advice(beyond)] == ["this model cannot poll long enough"]
+    assert run_fleet(varied(beyond, Variation(polling=WrittenPolling(100, 1440)))).failed == 3
+
+
+def test_a_model_of_which_the_only_poll_is_the_first_request() -> None:
+    plan = _plan(polls=1, more=", settings: {poll_count_range: [1, 1], first_request_counts: true}")
+    assert [found for _, found in _advice(plan)] == ["this model cannot poll long enough"]
 
 
 @pytest.mark.parametrize("begins", [-3600, -10, 0])
@@ -172,6 +180,7 @@ def test_only_an_outage_of_first_attempts_is_the_cause(more: dict[str, str], fir
     assert found(last + 1, last + 3600) == 0
     assert found(first - 7200, first) == 0
     assert found(first - 7200, first + 1) == 0, "three polls bridge a second"
+    assert found(first - 7200, first + 1800) == 0
     assert found(first - 7200, first + 1801) == 1
     second = 30 * 86400  # in local time
     assert found(second + last, second + last + 3600, days=60) == 1
@@ -217,12 +226,11 @@ def test_each_outage_and_each_class_that_it_hit() -> None:
     (one,) = plan.printers
     twice = replace(plan, printers=(one, replace(one, name="abroad"), replace(one, name="lucky")))
     run = run_of(outcomes={"offices": {"top-error": 1}, "abroad": {"top-error": 1}, "lucky": {"successful": 9}})
-    found = [
-        re.match(r"The outage of (\d h) from (\S+) 08:30 .* class (\w+) can", text) for text, _ in _advice(twice, run)
-    ]
+    pattern = r"The outage of (\d h) from (\S+) 08:30 .* class (\w+) can .*\| polling: \{count: (\d+), interval: 10m\}"
+    found = [re.match(pattern, f"{text} | {remedy}") for text, remedy in _advice(twice, run)]
     assert [match.groups() for match in found if match] == [
-        ("2 h", "2026-03-02", "offices"), ("2 h", "2026-03-02", "abroad"),
-        ("3 h", "2026-04-01", "offices"), ("3 h", "2026-04-01", "abroad"),
+        ("2 h", "2026-03-02", "offices", "9"), ("2 h", "2026-03-02", "abroad", "9"),
+        ("3 h", "2026-04-01", "offices", "15"), ("3 h", "2026-04-01", "abroad", "15"),
     ]  # fmt: skip
 
 
