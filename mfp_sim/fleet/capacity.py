@@ -61,5 +61,5 @@ def smallest(plan: FleetPlan, progress: Callable[[int, float], None] = lambda *_
 
 def _lost(run: FleetRun) -> str:
     if not run.failed:
-        return f"{run.unended} printers do not end their first request in {run.days:g} d"
-    return f"{run.failed} requests fail"
+        return f"the first request of {run.unended} printer{'s' * (run.unended != 1)} does not end in {run.days:g} d"
+    return f"{run.failed} request{'s' * (run.failed != 1)} fail{'s' * (run.failed == 1)}"

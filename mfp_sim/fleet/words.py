@@ -41,6 +41,10 @@ def lasting_of(seconds: float) -> str:
     return " ".join(parts[:2])
 
 
+def _many(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'s' * (count != 1)}"
+
+
 def advice_on(plan: FleetPlan, runs: Sequence[FleetRun]) -> tuple[Advice, ...]:
     """The advice from the runs of the plan without variations, most costly first. ``runs`` have different seeds."""
     found = [*_outages(plan, runs), *_approvals(plan, runs), *_challenges(plan, runs)]
@@ -51,12 +55,12 @@ def advice_on(plan: FleetPlan, runs: Sequence[FleetRun]) -> tuple[Advice, ...]:
     )
     if failed and not any(advice.weight == "bad" for advice in found):
         told = ", ".join(f"{count:,} {detail}" for detail, count in failed.most_common())
-        found.append(Advice("bad", f"{failed.total():,} requests ended in Error: {told}."))
+        found.append(Advice("bad", f"{_many(failed.total(), 'request')} ended in Error: {told}."))
     found += [*_unended(plan, runs), *_gaps(plan, runs)]
     lacking, lost = max(run.lacking for run in runs), max(run.lost for run in runs)
     if (lacking or lost) and not any(advice.weight == "bad" for advice in found):
-        text = f"{lacking:,} printers were without a valid certificate at some time, {lost:,} of them at the end."
-        found.append(Advice("bad", text))
+        were = f"{_many(lacking, 'printer')} {'was' if lacking == 1 else 'were'}"
+        found.append(Advice("bad", f"{were} without a valid certificate at some time, and {lost:,} at the end."))
     requests = sum(run.requests for run in runs)
     if not requests:
         found.append(Advice("bad", "No request ended, so the run has no result."))
@@ -186,7 +190,7 @@ def _approvals(plan: FleetPlan, runs: Sequence[FleetRun]) -> Iterator[Advice]:
     if deferred and pending is not None:
         longest = pending.approved_after.least + pending.approved_after.width
         text = (
-            f"{deferred:,} requests ended as Deferred: the operator takes up to {lasting_of(longest)}, "
+            f"{_many(deferred, 'request')} ended as Deferred: the operator takes up to {lasting_of(longest)}, "
             "and the printers had stopped polling by then."
         )
         yield Advice("bad", text, "poll longer (count times interval), approve sooner, or approve automatically")
@@ -195,7 +199,8 @@ def _approvals(plan: FleetPlan, runs: Sequence[FleetRun]) -> Iterator[Advice]:
 def _challenges(plan: FleetPlan, runs: Sequence[FleetRun]) -> Iterator[Advice]:
     refused, lifetime = _count(runs, "fail-info-2"), plan.ca.challenge_lifetime
     if refused and lifetime is not None:
-        text = f"{refused:,} requests were refused: the challenge password is valid for only {lasting_of(lifetime)}."
+        were = f"{_many(refused, 'request')} {'was' if refused == 1 else 'were'}"
+        text = f"{were} refused: the challenge password is valid for only {lasting_of(lifetime)}."
         yield Advice("bad", text, "a longer lifetime; the adjustment and the queue use up a part of it")
 
 
@@ -208,8 +213,8 @@ def _overload(plan: FleetPlan, runs: Sequence[FleetRun]) -> Iterator[Advice]:
     timeout = min(one.seconds for one in plan.printers)
     if longest > timeout:
         text = (
-            f"{unheard:,} requests ended without a reply in time: they waited for up to {lasting_of(longest)}, and a "
-            f"printer gives up after {lasting_of(timeout)}."
+            f"{_many(unheard, 'request')} ended without a reply in time: the longest wait was {lasting_of(longest)}, "
+            f"and a printer gives up after {lasting_of(timeout)}."
         )
         yield Advice("bad", text, "a larger CA (--find workers shows how large), or a spread of the starts")
 
@@ -222,7 +227,7 @@ def _herd(plan: FleetPlan, runs: Sequence[FleetRun]) -> Iterator[Advice]:
     capacity = plan.ca.workers / mean
     for one in plan.printers:
         width = max(one.key_time.width, 1.0)
-        if one.adjust or one.count <= capacity * width or not _starts(plan, one):
+        if one.adjust or one.count <= max(capacity * width, 1) or not _starts(plan, one):
             continue
         peak = max(wave.peak for run in runs for wave in run.waves)
         when = "in the same second" if width == 1.0 else f"within {lasting_of(width)}"
@@ -266,8 +271,8 @@ def _unended(plan: FleetPlan, runs: Sequence[FleetRun]) -> Iterator[Advice]:
     """Advice on printers without a completed request, about which the run shows nothing."""
     unended = max(run.unended for run in runs)
     if unended:
-        told = f"{unended:,} printers had not ended their first request after {plan.days} d"
-        text = f"{told}: the run proves nothing about them."
+        told = f"The first request of {_many(unended, 'printer')} had not ended after {plan.days} d"
+        text = f"{told}: the run does not show how it ends."
         yield Advice("bad", text, "more days, counted from the first start of all classes")
 
 
@@ -332,5 +337,6 @@ def unmet(plan: FleetPlan, run: FleetRun) -> tuple[str, ...]:
             said, most = _told_apart(ways, got, limit)
             found.append(f"{name}: {bound} {most}, got {said}")
     if run.unended:
-        found.append(f"{run.unended:,} printers had not ended their first request when the time of the plan was over")
+        first = f"the first request of {_many(run.unended, 'printer')}"
+        found.append(f"{first} had not ended when the time of the plan was over")
     return tuple(found)

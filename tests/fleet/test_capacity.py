@@ -78,7 +78,10 @@ def test_at_most_4096_workers_are_tried(engine: Engine) -> None:
         (_run(20, failed=3), "3 requests fail even with 20 workers, with which no request waits"),
         (_run(20, failed=3, unended=2), "3 requests fail even with 20 workers, with which no request waits"),
         (_run(20, unended=2),
-         "2 printers do not end their first request in 1 d even with 20 workers, with which no request waits"),
+         "the first request of 2 printers does not end in 1 d even with 20 workers, with which no request waits"),
+        (_run(20, unended=1),
+         "the first request of 1 printer does not end in 1 d even with 20 workers, with which no request waits"),
+        (_run(20, failed=1), "1 request fails even with 20 workers, with which no request waits"),
     ],
 )  # fmt: skip
 def test_more_workers_do_not_help_if_no_request_waits(engine: Engine, run: FleetRun, says: str) -> None:

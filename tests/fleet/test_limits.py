@@ -85,7 +85,7 @@ def test_all_that_is_not_met_is_said() -> None:
         "without_certificate: at most 1.0, got 9.0",
         "waiting_p99: at most 1 s, got 37 min 54 s",
         "successful: at least 90.0%, got 5.0%",
-        "1,234 printers had not ended their first request when the time of the plan was over",
+        "the first request of 1,234 printers had not ended when the time of the plan was over",
     )
     assert unmet(_expecting(failed=20, successful=0.0), _ended(0, 20)) == ()
 

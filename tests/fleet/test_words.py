@@ -58,15 +58,15 @@ def test_printers_that_had_no_end_are_not_approved() -> None:
     assert (run.failed, run.unended) == (0, 7)
     assert [text.partition(":")[0] for text in _told(plan)] == ["bad"]
     assert (
-        "7 printers had not ended their first request after 1 d: the run proves nothing about them." in _told(plan)[0]
+        "The first request of 7 printers had not ended after 1 d: the run does not show how it ends." in _told(plan)[0]
     )
-    assert unmet(plan, run) == ("7 printers had not ended their first request when the time of the plan was over",)
+    assert unmet(plan, run) == ("the first request of 7 printers had not ended when the time of the plan was over",)
     longer = read_plan(_TWO.format(days=20))
     assert (run_fleet(longer).unended, unmet(longer, run_fleet(longer))) == (0, ())
     found = smallest(plan)
     assert (found.workers, [run.workers for run in found.tried]) == (None, [12])
     assert found.hopeless == (
-        "7 printers do not end their first request in 1 d even with 12 workers, with which no request waits: "
+        "the first request of 7 printers does not end in 1 d even with 12 workers, with which no request waits: "
         "more workers do not help"
     )
 
@@ -150,6 +150,8 @@ def test_requests_that_an_operator_approves_too_late() -> None:
 
 def test_challenge_passwords_that_expired() -> None:
     plan = few(20, days=1, ca=", challenge_lifetime: 5m")
+    (one,) = _texts(plan, run_of(outcomes={"offices": {"fail-info-2": 1}}))
+    assert one == "bad: 1 request was refused: the challenge password is valid for only 5 min."
     assert _of(plan, run_of(outcomes={"offices": {"fail-info-2": 1_200}}), run_of(outcomes={"x": {"fail-info-2": 34}})) == [
         Advice(
             "bad",
@@ -171,7 +173,7 @@ def test_requests_that_waited_longer_than_a_printer_does() -> None:
     assert _of(plan, early, late) == [
         Advice(
             "bad",
-            "1,234 requests ended without a reply in time: they waited for up to 31 s, and a printer gives up after 30 s.",
+            "1,234 requests ended without a reply in time: the longest wait was 31 s, and a printer gives up after 30 s.",
             "a larger CA (--find workers shows how large), or a spread of the starts",
         )
     ]
@@ -228,6 +230,11 @@ def test_a_herd_is_more_than_the_ca_serves_meanwhile(plan: FleetPlan, says: str)
     )
     for other in calm:
         assert _texts(other, _crowd()) == [_GOOD]
+
+
+def test_one_printer_is_not_a_herd() -> None:
+    assert _texts(few(1, adjust="false", service="4s"), _crowd()) == [_GOOD]
+    assert len(_texts(few(2, adjust="false", service="4s"), _crowd())) == 2
 
 
 @pytest.mark.parametrize(("count", "more"), [(10, ""), (300, ", key_time: {least: 5s, most: 35s}")])
@@ -338,12 +345,14 @@ def test_a_gap_is_of_a_class_that_follows_the_calendar_and_starts_in_time() -> N
 
 def test_printers_without_a_certificate_and_without_another_reason() -> None:
     run = run_of(**_DONE)
-    says = "bad: {} printers were without a valid certificate at some time, {} of them at the end."
-    for lacking, lost in ((1_234, 1_100), (1_234, 0), (0, 1_100)):
-        told = says.format(f"{lacking:,}", f"{lost:,}")
+    says = "bad: {} without a valid certificate at some time, and {:,} at the end."
+    for lacking, lost, were in (
+        (1_234, 1_100, "1,234 printers were"), (1, 0, "1 printer was"), (0, 1_100, "0 printers were"),
+    ):  # fmt: skip
+        told = says.format(were, lost)
         assert _texts(_CALM, replace(run, lacking=lacking), replace(run, lost=lost))[0] == told
     failed = run_of(outcomes={"offices": {"successful": 1, "top-error": 1}}, lacking=1)
-    assert _texts(_CALM, failed) == ["bad: 1 requests ended in Error: 1 top-error."]
+    assert _texts(_CALM, failed) == ["bad: 1 request ended in Error: 1 top-error."]
 
 
 def test_a_run_without_a_result_is_not_good() -> None:
@@ -352,7 +361,7 @@ def test_a_run_without_a_result_is_not_good() -> None:
     assert _of(_CALM, run_of(**_DONE), unended, run_of(**_DONE)) == [
         Advice(
             "bad",
-            "1,234 printers had not ended their first request after 1 d: the run proves nothing about them.",
+            "The first request of 1,234 printers had not ended after 1 d: the run does not show how it ends.",
             "more days, counted from the first start of all classes",
         )
     ]
