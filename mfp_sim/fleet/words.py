@@ -29,6 +29,11 @@ class Advice:
     remedy: str = ""
 
 
+_Cause: TypeAlias = tuple[str, Advice]
+"""Advice about why requests failed, and the detail with which they did."""
+_DEFERRED, _REFUSED, _UNHEARD = "deferred", "fail-info-2", "top-error"
+
+
 def lasting_of(seconds: float) -> str:
     """A duration in its two largest units: ``31 min 30 s``."""
     if seconds < 1:
@@ -47,15 +52,18 @@ def _many(count: int, noun: str) -> str:
 
 def advice_on(plan: FleetPlan, runs: Sequence[FleetRun]) -> tuple[Advice, ...]:
     """The advice from the runs of the plan without variations, most costly first. ``runs`` have different seeds."""
-    found = [*_outages(plan, runs), *_approvals(plan, runs), *_challenges(plan, runs)]
-    found += [*_overload(plan, runs), *_herd(plan, runs), *_waste(runs), *_periods(plan, runs)]
+    causes = [cause for of in (_outages, _approvals, _challenges, _overload) for cause in of(plan, runs)]
+    explained, found = {detail for detail, _ in causes}, [advice for _, advice in causes]
+    found += [*_herd(plan, runs), *_waste(runs), *_periods(plan, runs)]
     order = ("bad", "warn", "good")
     failed = sum((run.by_outcome for run in runs), Counter[str]()) - Counter(
         {SUCCESSFUL: sum(r.requests for r in runs)}
     )
-    if failed and not any(advice.weight == "bad" for advice in found):
-        told = ", ".join(f"{count:,} {detail}" for detail, count in failed.most_common())
-        found.append(Advice("bad", f"{_many(failed.total(), 'request')} ended in Error: {told}."))
+    others = Counter({detail: count for detail, count in failed.items() if detail not in explained})
+    if others:
+        told = ", ".join(f"{count:,} {detail}" for detail, count in others.most_common())
+        these = _many(others.total(), "other request" if explained else "request")
+        found.append(Advice("bad", f"{these} ended in Error: {told}."))
     found += [*_unended(plan, runs), *_gaps(plan, runs)]
     lacking, lost = max(run.lacking for run in runs), max(run.lost for run in runs)
     if (lacking or lost) and not any(advice.weight == "bad" for advice in found):
@@ -97,7 +105,7 @@ def _patience(one: PrinterClass, outage: Outage) -> float:
     return spent
 
 
-def _outages(plan: FleetPlan, runs: Sequence[FleetRun]) -> Iterator[Advice]:
+def _outages(plan: FleetPlan, runs: Sequence[FleetRun]) -> Iterator[_Cause]:
     """Advice on outages that can include both the first attempt and the last poll of a printer of a class."""
     for outage in plan.outages:
         begins = plan.seconds_at(outage.begins)
@@ -115,7 +123,7 @@ def _outages(plan: FleetPlan, runs: Sequence[FleetRun]) -> Iterator[Advice]:
                 f"The outage of {lasting_of(outage.lasts)} from {when} is longer than class {one.name} can bridge: "
                 f"{_polling_of(one, outage)} {_after_first(bears)}. {_afterwards(one)}"
             )
-            yield Advice("bad", text, _longer(one, outage, ends - met))
+            yield detail, Advice("bad", text, _longer(one, outage, ends - met))
 
 
 def _starts(plan: FleetPlan, one: PrinterClass) -> list[float]:
@@ -185,28 +193,29 @@ def _count(runs: Sequence[FleetRun], detail: str) -> int:
     return sum(run.by_outcome[detail] for run in runs)
 
 
-def _approvals(plan: FleetPlan, runs: Sequence[FleetRun]) -> Iterator[Advice]:
-    deferred, pending = _count(runs, "deferred"), plan.ca.pending
+def _approvals(plan: FleetPlan, runs: Sequence[FleetRun]) -> Iterator[_Cause]:
+    deferred, pending = _count(runs, _DEFERRED), plan.ca.pending
     if deferred and pending is not None:
         longest = pending.approved_after.least + pending.approved_after.width
         text = (
             f"{_many(deferred, 'request')} ended as Deferred: the operator takes up to {lasting_of(longest)}, "
             "and the printers had stopped polling by then."
         )
-        yield Advice("bad", text, "poll longer (count times interval), approve sooner, or approve automatically")
+        remedy = "poll longer (count times interval), approve sooner, or approve automatically"
+        yield _DEFERRED, Advice("bad", text, remedy)
 
 
-def _challenges(plan: FleetPlan, runs: Sequence[FleetRun]) -> Iterator[Advice]:
-    refused, lifetime = _count(runs, "fail-info-2"), plan.ca.challenge_lifetime
+def _challenges(plan: FleetPlan, runs: Sequence[FleetRun]) -> Iterator[_Cause]:
+    refused, lifetime = _count(runs, _REFUSED), plan.ca.challenge_lifetime
     if refused and lifetime is not None:
         were = f"{_many(refused, 'request')} {'was' if refused == 1 else 'were'}"
         text = f"{were} refused: the challenge password is valid for only {lasting_of(lifetime)}."
-        yield Advice("bad", text, "a longer lifetime; the adjustment and the queue use up a part of it")
+        yield _REFUSED, Advice("bad", text, "a longer lifetime; the adjustment and the queue use up a part of it")
 
 
-def _overload(plan: FleetPlan, runs: Sequence[FleetRun]) -> Iterator[Advice]:
+def _overload(plan: FleetPlan, runs: Sequence[FleetRun]) -> Iterator[_Cause]:
     """Advice on requests that ended without a reply, if an outage cannot be the cause."""
-    unheard = _count(runs, "top-error")
+    unheard = _count(runs, _UNHEARD)
     if not unheard or plan.outages or plan.network.loss:
         return
     longest = max(run.waiting(1) or 0.0 for run in runs)
@@ -216,7 +225,7 @@ def _overload(plan: FleetPlan, runs: Sequence[FleetRun]) -> Iterator[Advice]:
             f"{_many(unheard, 'request')} ended without a reply in time: the longest wait was {lasting_of(longest)}, "
             f"and a printer gives up after {lasting_of(timeout)}."
         )
-        yield Advice("bad", text, "a larger CA (--find workers shows how large), or a spread of the starts")
+        yield _UNHEARD, Advice("bad", text, "a larger CA (--find workers shows how large), or a spread of the starts")
 
 
 def _herd(plan: FleetPlan, runs: Sequence[FleetRun]) -> Iterator[Advice]:

@@ -133,6 +133,27 @@ def test_a_failure_without_a_known_cause_is_only_counted() -> None:
     ]
 
 
+def test_a_failure_that_no_other_advice_explains_is_counted_beside_it() -> None:
+    """Approvals, challenge passwords and an outage explain their own details, and nothing else."""
+    known = few(
+        20, days=1, adjust="false", ca=", pending: {share: 5%, approved_after: 3h}, challenge_lifetime: 5m",
+        outages="{from: 2026-03-02 09:00, for: 1h, looks: refused}",
+    )  # fmt: skip
+    run = run_of(outcomes={"offices": {"deferred": 4, "fail-info-2": 3, "top-error": 2, "top-error-503": 1, "x": 0}})
+    found = _texts(known, run)
+    assert [re.sub(" of 1 h from.*| as Deferred.*|: the challenge.*", "", text) for text in found] == [
+        "bad: The outage",
+        "bad: 4 requests ended",
+        "bad: 3 requests were refused",
+        "bad: 1 other request ended in Error: 1 top-error-503.",
+    ]
+    assert (
+        len(_texts(known, replace(run, outcomes={"offices": {"deferred": 4, "fail-info-2": 3, "top-error": 2}}))) == 3
+    )
+    late = run_of(outcomes={"offices": {"top-error": 9, "deferred": 2}}, waits={1: 99, 230: 1})
+    assert _texts(_CALM, late)[1:] == ["bad: 2 other requests ended in Error: 2 deferred."]
+
+
 def test_requests_that_an_operator_approves_too_late() -> None:
     plan = few(20, days=1, ca=", pending: {share: 50%, approved_after: {least: 10m, most: 3h}}")
     late = run_of(outcomes={"offices": {"successful": 5, "deferred": 1_200}})
