@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,6 @@ from mfp_sim.run_trace import from_json_lines
 from mfp_sim.scenario.collection import SUFFIX, select
 from mfp_sim.scenario.loader import written_document
 from mfp_sim.shared.errors import UsageError
-from mfp_sim.shared.files import readable
 from mfp_sim.shared.visible import one_line
 
 __all__ = ["diff"]
@@ -40,6 +40,8 @@ _MESSAGES_IN = ("messages", "exchanges", "minted")
 """Keys of a report and its parts that hold messages and certificates."""
 _DERIVED = ("counts", "resting", "verdicts", "coverage", "catalogue")
 """Keys of a report that follow from the others."""
+_VERSION, _BEGINNING = b'"schema_version"', 200
+"""The first key of a report, and the number of bytes in which it is."""
 
 
 def diff(options: argparse.Namespace) -> int:
@@ -48,21 +50,35 @@ def diff(options: argparse.Namespace) -> int:
     Raises:
         UsageError: the two are of different kinds, or one cannot be read.
     """
-    first, second = _kind_of(options.first), _kind_of(options.second)
-    if first is not second:
+    if options.first == options.second == "-":
+        raise UsageError("both are the standard input", remedy="give a file for one of them")
+    first, second = _Given(options.first), _Given(options.second)
+    kind, other = _kind_of(first), _kind_of(second)
+    if kind is not other:
         raise UsageError(
-            f"{options.first} is {first.one}, but {options.second} is {second.one}", remedy="give two of the same kind"
+            f"{first.word} is {kind.one}, but {second.word} is {other.one}", remedy="give two of the same kind"
         )
     console, count = Console(sys.stdout), 0
-    for line in first.differences(options.first, options.second):
+    for line in kind.differences(first, second):
         console.line(line)
         count += 1
     if not count:
-        console.line(first.same)
+        console.line(kind.same)
     return int(count > 0)
 
 
 # --- the kinds of things ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Given:
+    """An argument. A pipe can be read only once, so its bytes are kept."""
+
+    word: str
+
+    @cached_property
+    def octets(self) -> bytes:
+        return read_input(self.word)
 
 
 @dataclass(frozen=True)
@@ -71,29 +87,36 @@ class _Kind:
 
     one: str
     same: str
-    differences: Callable[[str, str], Iterator[str]]
+    differences: Callable[[_Given, _Given], Iterator[str]]
 
 
-def _kind_of(word: str) -> _Kind:
-    """What an argument is: a file of one of the kinds, or the name of a scenario of the package."""
-    if word.endswith(SUFFIX) or "::" in word or (word != "-" and not Path(word).exists() and "." not in word):
+def _kind_of(given: _Given) -> _Kind:
+    """What an argument is: a file of one of the kinds, or the name of a scenario of the package.
+
+    Raises:
+        UsageError: it cannot be read, or is a report that is not a file.
+    """
+    word, path = given.word, Path(given.word)
+    if word.endswith(SUFFIX) or "::" in word or (word != "-" and not path.exists() and "." not in word):
         return _SCENARIOS
-    if word.endswith(".gz") or (word != "-" and _is_report(Path(word))):
+    if word.endswith(".gz") or (word != "-" and path.is_file() and _begins_as_report(path)):
         return _REPORTS
-    return _TRACES if is_trace(read_input(word)) else _MESSAGES
+    if _VERSION in given.octets[:_BEGINNING]:
+        raise UsageError(f"{word} is a report, but not a file", remedy="save it as a file")
+    return _TRACES if is_trace(given.octets) else _MESSAGES
 
 
-def _is_report(path: Path) -> bool:
+def _begins_as_report(path: Path) -> bool:
     """Whether a file begins as a report does: with its version, before anything that can be long."""
     try:
-        with readable(path).open("rb") as file:
-            return b'"schema_version"' in file.read(200)
+        with path.open("rb") as file:
+            return _VERSION in file.read(_BEGINNING)
     except OSError:
         return False
 
 
-def _of_scenarios(first: str, second: str) -> Iterator[str]:
-    return _lines(_document(first), _document(second), base=1, hidden=_SECRETS)
+def _of_scenarios(first: _Given, second: _Given) -> Iterator[str]:
+    return _lines(_document(first.word), _document(second.word), base=1, hidden=_SECRETS)
 
 
 def _document(word: str) -> Mapping[str, object]:
@@ -104,8 +127,8 @@ def _document(word: str) -> Mapping[str, object]:
     return written_document(scenarios[0])
 
 
-def _of_reports(first: str, second: str) -> Iterator[str]:
-    left, right = (_without_time(as_json(read_file(Path(name)))) for name in (first, second))
+def _of_reports(first: _Given, second: _Given) -> Iterator[str]:
+    left, right = (_without_time(as_json(read_file(Path(given.word)))) for given in (first, second))
     return _lines(left, right, base=0)
 
 
@@ -125,20 +148,22 @@ def _without_time(report: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _of_traces(first: str, second: str) -> Iterator[str]:
-    left, right = ([event.to_json() for event in _trace(name)] for name in (first, second))
+def _of_traces(first: _Given, second: _Given) -> Iterator[str]:
+    left, right = ([event.to_json() for event in _trace(given)] for given in (first, second))
     return _lines(left, right, "event", base=0)
 
 
-def _trace(name: str) -> Sequence[Any]:
+def _trace(given: _Given) -> Sequence[Any]:
     try:
-        return from_json_lines(read_input(name).decode("utf-8"))
+        return from_json_lines(given.octets.decode("utf-8"))
     except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
-        raise UsageError(f"{name} is not a trace", remedy="give two files from traces/ of a --report DIR") from None
+        raise UsageError(
+            f"{given.word} is not a trace", remedy="give two files from traces/ of a --report DIR"
+        ) from None
 
 
-def _of_messages(first: str, second: str) -> Iterator[str]:
-    return differences(read_input(first), read_input(second))
+def _of_messages(first: _Given, second: _Given) -> Iterator[str]:
+    return differences(first.octets, second.octets)
 
 
 _SCENARIOS = _Kind("a scenario", "the scenarios do the same", _of_scenarios)

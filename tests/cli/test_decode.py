@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
+import os
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -151,6 +153,47 @@ def test_diff_wants_two_of_a_kind(tmp_path: Path, capsys: pytest.CaptureFixture[
     (tmp_path / "trace.jsonl").write_text('{"time": "2026-01-01T00:00:00+00:00", "kind": "x"}\n')
     assert main(["diff", str(tmp_path / "trace.jsonl"), str(VECTORS / "openssl/csr.der")]) == 2
     assert "csr.der is a message (give two of the same kind)" in capsys.readouterr().err
+
+
+_CSR = base64.b64encode((VECTORS / "openssl/csr.der").read_bytes()).decode()
+_TRACE = '{"time": "2026-01-01T00:00:00+00:00", "kind": "%s"}\n'
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "code", "said"),
+    [
+        (_TRACE % "x", _TRACE % "x", 0, "the traces are the same"),
+        (_TRACE % "x", _TRACE % "y", 1, "event[0].kind"),
+        (_CSR, _CSR, 0, "the messages are the same"),
+        ('{"schema_version": 1}', '{"schema_version": 1}', 2, "is a report, but not a file (save it as a file)"),
+    ],
+)
+def test_diff_reads_the_output_of_commands(
+    first: str, second: str, code: int, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ends = []
+    for text in (first, second):
+        end, start = os.pipe()
+        with os.fdopen(start, "w") as file:
+            file.write(text)
+        ends.append(end)
+    try:
+        assert main(["diff", *(f"/dev/fd/{end}" for end in ends)]) == code
+    finally:
+        for end in ends:
+            os.close(end)
+    assert said in "".join(capsys.readouterr())
+
+
+def test_diff_reads_standard_input_for_one_of_the_two(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "trace.jsonl").write_text(_TRACE % "x")
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO((_TRACE % "x").encode())))
+    assert main(["diff", "-", str(tmp_path / "trace.jsonl")]) == 0
+    assert capsys.readouterr().out == "the traces are the same\n"
+    assert main(["diff", "-", "-"]) == 2
+    assert "both are the standard input (give a file for one of them)" in capsys.readouterr().err
 
 
 def test_what_is_odd_inside_the_envelope_is_noted(capsys: pytest.CaptureFixture[str]) -> None:
