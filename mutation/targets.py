@@ -81,4 +81,9 @@ TARGETS: Mapping[str, Target] = {
         ("tests/fleet", "tests/cli/test_fleet.py"),
         95,
     ),
+    "conform": Target(
+        tuple(f"mfp_sim/conformance/{name}.py" for name in ("baseline", "findings")),
+        tuple(f"tests/conformance/test_{name}.py" for name in ("baseline", "causes", "findings", "stages")),
+        95,
+    ),
 }

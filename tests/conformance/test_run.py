@@ -12,7 +12,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -21,7 +21,6 @@ import pytest
 from mfp_sim.cli.conform import _Teller
 from mfp_sim.conformance import reporting
 from mfp_sim.conformance.answers import Exchange
-from mfp_sim.conformance.baseline import BaselineLine, compared, load_baseline
 from mfp_sim.conformance.challenges import Command
 from mfp_sim.conformance.client import Client
 from mfp_sim.conformance.engine import run_checks
@@ -33,7 +32,7 @@ from mfp_sim.conformance.registry import all_checks, select
 from mfp_sim.conformance.selftest import bench
 from mfp_sim.report.console import Console
 from mfp_sim.report.json_report import read_file
-from mfp_sim.shared.errors import DocumentError, UsageError
+from mfp_sim.shared.errors import UsageError
 from mfp_sim.shared.redaction import MASK, Redactor
 from mfp_sim.shared.scep import der
 from mfp_sim.shared.scep.http_messages import HttpReply, HttpRequest
@@ -826,24 +825,6 @@ def test_a_deviation_that_is_milder_than_its_keyword_says_why(server, conform, t
     assert check["notes"] == [f"only finding: {all_checks()['refuses-no-transactionid'].mild}"]
 
 
-@pytest.mark.parametrize(
-    ("expected", "got", "unexpected", "gone"),
-    [("fail", "pass", False, False), ("fail", "finding", False, False), ("fail", "fail", False, False),
-     ("finding", "fail", True, False), ("fail", "security-fail", True, False)],
-)  # fmt: skip
-def test_what_shows_by_chance_is_expected_and_not_missed(expected, got, unexpected: bool, gone: bool) -> None:
-    day = date(2027, 1, 1)
-    lines = [BaselineLine("post-binary", expected, "a race", day, by_chance=True)]
-    found = compared("file", lines, {"post-binary": got}, day, selected=["post-binary"], strict=False)
-    assert (bool(found.unexpected), bool(found.no_longer)) == (unexpected, gone)
-    sure = [replace(line, by_chance=False) for line in lines]
-    judged = compared("file", sure, {"post-binary": "pass"}, day, selected=["post-binary"], strict=False)
-    assert judged.no_longer == ("post-binary",)
-    for line in (*lines, *sure):
-        silent = compared("file", [line], {}, day, selected=["post-binary"], strict=False)
-        assert (silent.not_judged, silent.broken) == (("post-binary",), True)
-
-
 def test_mistakes_of_a_baseline_are_told_with_their_places(server, conform, tmp_path: Path) -> None:
     file = tmp_path / "baseline.yaml"
     file.write_text("format: 1\nexpected:\n  - {id: no-such-check, verdict: fail, reason: x, expires: soon}\n")
@@ -851,17 +832,6 @@ def test_mistakes_of_a_baseline_are_told_with_their_places(server, conform, tmp_
     assert code == 2
     assert f"{file}:3:10: there is no check 'no-such-check'" in shown
     assert f"{file}:3:60: expires must be a date, not 'soon' (write 2027-06-30)" in shown
-
-
-def test_a_baseline_lists_an_id_once(tmp_path: Path) -> None:
-    lines = (("poll-unknown", "finding", "2020-01-01"), ("poll-unknown", "fail", "2099-01-01"))
-    with pytest.raises(DocumentError, match=r"baseline.yaml:5:10: poll-unknown is listed twice"):
-        load_baseline(baseline(tmp_path / "baseline.yaml", *lines))
-
-
-def test_a_baseline_names_printers_whoever_reads_it(tmp_path: Path) -> None:
-    file = baseline(tmp_path / "baseline.yaml", ("printer:canon-legacy", "does-not-work", "2099-01-01"))
-    assert [line.id for line in load_baseline(file)] == ["printer:canon-legacy"]
 
 
 # --- progress ---------------------------------------------------------------------------------------------
