@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from mfp_sim.shared.errors import DecodeError
 from mfp_sim.shared.scep import der
@@ -20,14 +20,16 @@ __all__ = ["ElementValue", "leaves", "structure_of"]
 Plaintext = Callable[[bytes], bytes | None]
 
 
-@dataclass(frozen=True)
-class ElementValue:
+class ElementValue(NamedTuple):
     """One value: ``path``, ``offset`` in bytes from the start of the enclosing structure, ``text``, and its bytes."""
 
     path: str
     offset: int
     text: str
-    octets: bytes = field(repr=False)
+    octets: bytes
+
+    def __repr__(self) -> str:
+        return f"ElementValue({self.path!r}, {self.offset}, {self.text!r})"  # the bytes may be a secret
 
 
 # Fields by position: name and structure. "?A0" before a name: the field is optional and has that tag. The structure
@@ -101,7 +103,31 @@ _STRUCTURES: Mapping[str, tuple[tuple[str, str], ...]] = {
 }
 _CONTENTS = {v.SIGNED_DATA: "SignedData", v.ENVELOPED_DATA: "EnvelopedData"}
 _ENVELOPED = der.oid(v.ENVELOPED_DATA)[2:]
-_TIMES = {der.UTC_TIME, der.GENERALIZED_TIME}
+_TIMES = frozenset({der.UTC_TIME, der.GENERALIZED_TIME})
+
+
+class _Field(NamedTuple):
+    """A row of a structure: a field without ``tags`` is required."""
+
+    tags: frozenset[int] | None
+    name: str
+    structure: str
+
+
+def _field(label: str, structure: str) -> _Field:
+    tag, _, name = label.rpartition(" ")
+    tags = _TIMES if tag == "?time" else frozenset({int(tag[1:], 16)}) if tag else None
+    return _Field(tags, name, structure)
+
+
+_FIELDS = {name: tuple(_field(*row) for row in rows) for name, rows in _STRUCTURES.items()}
+_REPEATED = frozenset({"Certificate", "Key", "Name", "Algorithm"})
+"""The structures that are the same in many messages: their values are read once."""
+_KNOWN_LIMIT, _KNOWN_OCTETS = 2048, 4096
+"""The number of these structures in the cache, and the size of the largest one in bytes, so that a peer cannot fill the
+memory."""
+_KNOWN: dict[tuple[str, bytes], tuple[list[ElementValue], int]] = {}
+"""The values of a structure, with paths and offsets within it, and the number of elements that reading it counts."""
 
 
 def structure_of(outer: der.Element) -> str:
@@ -149,6 +175,29 @@ class _Walk:
 
     def walk(self, element: der.Element, path: str, structure: str) -> Iterator[ElementValue]:
         """The leaves of one element."""
+        return (self._repeated if structure in _REPEATED and path else self._read)(element, path, structure)
+
+    def _repeated(self, element: der.Element, path: str, structure: str) -> Iterator[ElementValue]:
+        """The leaves of a structure that may be known from another message."""
+        start, work = element.start, element.work
+        octets = element.buffer[start : element.end]
+        before = work.elements - element.inside
+        known, elements = _KNOWN.get((structure, octets), (None, 0))
+        if known is not None and before + elements <= work.most:
+            work.elements = before + elements
+            for within, offset, text, value in known:
+                yield ElementValue(path + within, start + offset, text, value)
+            return
+        found = []
+        for leaf in self._read(element, path, structure):
+            found.append(ElementValue(leaf.path[len(path) :], leaf.offset - start, leaf.text, leaf.octets))
+            yield leaf
+        if len(octets) <= _KNOWN_OCTETS:
+            if len(_KNOWN) >= _KNOWN_LIMIT:
+                _KNOWN.clear()
+            _KNOWN[structure, octets] = found, work.elements - before
+
+    def _read(self, element: der.Element, path: str, structure: str) -> Iterator[ElementValue]:
         if element.indefinite:
             yield ElementValue(_join(path, "encoding"), element.start, "indefinite length", b"")
         if element.constructed and element.first_tag is None:
@@ -174,7 +223,7 @@ class _Walk:
             for index, child in enumerate(element.each()):
                 yield from self.walk(child, f"{path}[{index}]", structure[1:])
         else:
-            yield from self._fields(element, path, _STRUCTURES.get(structure, ()))
+            yield from self._fields(element, path, _FIELDS.get(structure, ()))
 
     def _content(self, element: der.Element, path: str) -> Iterator[ElementValue]:
         """The content of a ContentInfo, by the type that precedes it."""
@@ -185,17 +234,14 @@ class _Walk:
         if not element.constructed:
             yield _leaf(element, path)
 
-    def _fields(self, element: der.Element, path: str, fields: tuple[tuple[str, str], ...]) -> Iterator[ElementValue]:
-        pending = list(fields)
+    def _fields(self, element: der.Element, path: str, fields: tuple[_Field, ...]) -> Iterator[ElementValue]:
+        pending = iter(fields)
         for index, child in enumerate(element.children):
             name, structure = f"[{index}]", "Any"
-            while pending:
-                label, structure = pending.pop(0)
-                tag, _, optional = label.rpartition(" ")
-                if not tag or _fits(tag, child.tag):
-                    name = optional
+            for entry in pending:
+                if entry.tags is None or child.tag in entry.tags:
+                    name, structure = entry.name, entry.structure
                     break
-                structure = "Any"
             if name == "sid" and child.tag != der.SEQUENCE:
                 structure = "Any"
             place = path + name if name[0] == "[" else _join(path, name)
@@ -267,13 +313,9 @@ class _Walk:
             yield from self._by_oid(value, path)
         elif name == v.OID_NAMES[v.NDES_RESULT] and value.tag == der.PRINTABLE_STRING:
             leaf = _leaf(value, path)
-            yield replace(leaf, text=f"{leaf.text} ({v.hresult_text(value.to_text()[:20])})")
+            yield leaf._replace(text=f"{leaf.text} ({v.hresult_text(value.to_text()[:20])})")
         else:
             yield from self.walk(value, path, "Any")
-
-
-def _fits(wanted: str, tag: int) -> bool:
-    return tag in _TIMES if wanted == "?time" else int(wanted[1:], 16) == tag
 
 
 def _join(path: str, name: str) -> str:
