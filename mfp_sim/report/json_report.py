@@ -59,7 +59,7 @@ def as_json(report: RunReport) -> dict[str, Any]:
 def json_text(report: RunReport, *, pretty: bool = False) -> str:
     """The report as the text of a file: compact for programs, or indented for people."""
     shape: dict[str, Any] = {"indent": 1} if pretty else {"separators": (",", ":")}
-    return json.dumps(as_json(report), ensure_ascii=False, allow_nan=False, **shape) + "\n"
+    return json.dumps(as_json(report), ensure_ascii=False, allow_nan=False, check_circular=False, **shape) + "\n"
 
 
 def read_json(value: object, where: str) -> RunReport:

@@ -13,6 +13,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
+from weakref import WeakKeyDictionary
 
 from mfp_sim.shared.documents.json_values import JsonNode
 from mfp_sim.shared.documents.kinds import WRONG, Definitions, Kind, Leaf, Schema
@@ -64,7 +65,7 @@ class _Reference:
         return {"type": "string", "pattern": _DIGEST}
 
     def write(self, value: Any) -> object:
-        return _entry(self.inner, value)[0]
+        return _digest(self.inner, value)
 
 
 class Reading(Problems):
@@ -83,7 +84,7 @@ class Reading(Problems):
 
 def table_of(kind: Kind, messages: Iterable[object]) -> dict[str, object]:
     """The table of these messages, each once."""
-    return dict(_entry(kind, message) for message in dict.fromkeys(messages))
+    return {_digest(kind, message): kind.write(message) for message in dict.fromkeys(messages)}
 
 
 def table_schema(kind: Kind, found: Definitions) -> Schema:
@@ -97,6 +98,13 @@ def table_schema(kind: Kind, found: Definitions) -> Schema:
     }
 
 
-def _entry(kind: Kind, message: object) -> tuple[str, object]:
-    written = kind.write(message)
-    return hashlib.sha256(json.dumps(written, separators=(",", ":")).encode()).hexdigest(), written
+_DIGESTS: WeakKeyDictionary[object, str] = WeakKeyDictionary()
+"""The digests of the messages that still exist: a run has five times as many messages as different ones."""
+
+
+def _digest(kind: Kind, message: object) -> str:
+    found = _DIGESTS.get(message)
+    if found is None:
+        written = json.dumps(kind.write(message), separators=(",", ":"))
+        found = _DIGESTS[message] = hashlib.sha256(written.encode()).hexdigest()
+    return found

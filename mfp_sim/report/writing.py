@@ -6,9 +6,11 @@ most runs write no report.
 
 from __future__ import annotations
 
+import gc
 import gzip
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -96,6 +98,19 @@ def write(file: Path, text: str) -> int:
     return file.write_bytes(gzip.compress(octets, mtime=0) if file.suffix == ".gz" else octets)
 
 
+@contextmanager
+def _without_collection() -> Iterator[None]:
+    """Nothing that a report is made from is garbage, so searching all of it for garbage would only take time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+@_without_collection()
 def write_reports(report: RunReport, directory: Path, tell: Callable[[str], None], language: str = "en") -> None:
     """Write every report to `directory`. A report that fails is mentioned, the others are written; raises nothing."""
     jobs: list[tuple[str, Callable[[], str]]] = [

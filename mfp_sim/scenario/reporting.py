@@ -62,7 +62,10 @@ def report_of(result: ScenarioResult, *, ca_url: str | None = None) -> ScenarioR
 
 def explained(report: RunReport) -> RunReport:
     """The report with a catalogue of everything that it names, including the faults that acted in its scenarios."""
-    events = (read(str(entry.get("kind")), entry) for scenario in report.scenarios for entry in scenario.trace)
+    asked = (
+        entry for scenario in report.scenarios for entry in scenario.trace if entry.get("kind") == MockRequest.kind
+    )
+    events = (read(MockRequest.kind, entry) for entry in asked)
     slugs = {slug for event in events if isinstance(event, MockRequest) for slug in event.faults}
     faults = {
         slug: CatalogueEntry(slug, slug, entry.sentence, source="a fault of the mock CA", level=entry.layer)

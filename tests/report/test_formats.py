@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import json
 from dataclasses import replace
@@ -216,6 +217,24 @@ def test_a_reporter_that_crashes_is_told_and_the_others_are_written(tmp_path, mo
     assert "RecursionError: planted" in told[0]
     written = {path.name for path in tmp_path.iterdir()}
     assert written == {"report.html", "report.json", "summary.md", "junit.xml", "traces"} - {FORMATS[broken].file}
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_the_garbage_collector_is_off_while_reports_are_written(enabled: bool, tmp_path: Path, monkeypatch) -> None:
+    """A report of a long run is a large heap without garbage. Afterwards the collector is as it was."""
+    seen = []
+
+    def make(*_: object) -> str:
+        seen.append(gc.isenabled())
+        raise ValueError("no report")
+
+    monkeypatch.setitem(FORMATS, "html", replace(FORMATS["html"], make=make))
+    (gc.enable if enabled else gc.disable)()
+    try:
+        write_reports(scenario_run(), tmp_path, lambda _: None)
+        assert (seen, gc.isenabled()) == ([False], enabled)
+    finally:
+        gc.enable()
 
 
 def test_every_format_is_made_of_every_run() -> None:
