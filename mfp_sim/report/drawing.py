@@ -14,8 +14,7 @@ from typing import Literal, NamedTuple
 
 from mfp_sim.report.labels import Say
 from mfp_sim.report.model import CatalogueEntry, MintedCertificate
-from mfp_sim.report.story import StoryRow, instant, off_spans
-from mfp_sim.shared.simtime import local
+from mfp_sim.report.story import StoryRow, instant, off_spans, stamp
 
 __all__ = ["Drawing", "Figure", "lasting", "sequence", "timeline"]
 
@@ -152,7 +151,7 @@ def _break(whole: Drawing, y: float, text: str) -> float:
 
 
 def _clock(at: datetime, zone: tzinfo, *, date: bool = False) -> str:
-    return local(at, zone).isoformat(" ", "seconds")[0 if date else 11 : 19]
+    return stamp(at, zone)[0 if date else 11 :]
 
 
 def _draw_row(
@@ -257,16 +256,19 @@ class _Axis:
                 else:
                     x += _NEAR if apart < timedelta(seconds=1) else _APART
             self.points.append((at, x))
+        self._places = dict(self.points)
         self.end = x + wide.get(self.points[-1][0], 0.0) + 34
 
     def place(self, at: datetime) -> float:
         """The x of any instant; an instant before the first or after the last is at the edge."""
-        if at <= self.points[0][0]:
-            return self.points[0][1] - (10 if at < self.points[0][0] else 0)
+        if (known := self._places.get(at)) is not None:
+            return known
+        if at < self.points[0][0]:
+            return self.points[0][1] - 10
         for (first, x), (second, x2) in zip(self.points, self.points[1:], strict=False):
             if at <= second:
                 return x + (x2 - x) * ((at - first) / (second - first))
-        return self.points[-1][1] if at == self.points[-1][0] else self.end
+        return self.end
 
 
 def timeline(
@@ -340,9 +342,9 @@ def _draw_axis(whole: Drawing, axis: _Axis, zone: tzinfo, below: float) -> None:
     for at, x in axis.points:
         if x < free:
             continue
-        shown = local(at, zone)
-        whole.text("tick", x, 26, shown.strftime("%H:%M:%S" if shown.second else "%H:%M"), room=60)
-        if (date := shown.strftime("%Y-%m-%d")) != day:
+        date, _, time = stamp(at, zone).partition(" ")
+        whole.text("tick", x, 26, time.removesuffix(":00"), room=60)
+        if date != day:
             whole.text("day", x, 13, date, room=80)
             day = date
         whole.line("tick", x, 44, x, below - 4)
@@ -389,7 +391,7 @@ def _draw_bars(whole: Drawing, bars: Sequence[_Bar], axis: _Axis, below: float, 
         left, right = axis.place(bar.begin), axis.place(bar.end)
         beyond = bar.end > last
         edge = whole.width - 12 if beyond else max(right, left + 6)
-        until = f"{say('valid-until')} {local(bar.end, zone):%Y-%m-%d %H:%M}"
+        until = f"{say('valid-until')} {stamp(bar.end, zone)[:16]}"
         fate = say(f"fate-{bar.entry.fate}")
         whole.box(f"bar {bar.entry.fate}", left, y + 3, edge, y + 17, f"{bar.entry.subject}, {fate}, {until}")
         if beyond:

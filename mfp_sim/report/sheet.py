@@ -23,7 +23,7 @@ _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u20
 
 def shown(value: object) -> object:
     """Text in which every invisible character is replaced by a visible escape."""
-    if isinstance(value, str) and not isinstance(value, Markup):
+    if isinstance(value, str) and not (value.isprintable() or isinstance(value, Markup)):
         return _UNSEEN.sub(lambda match: f"\\u{ord(match[0]):04x}", value)
     return value
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
+from functools import lru_cache, partial
 from typing import Literal, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -33,8 +34,9 @@ from mfp_sim.events import (
 from mfp_sim.report.labels import Say
 from mfp_sim.report.messages import answered
 from mfp_sim.report.model import ExchangeReport
+from mfp_sim.shared.simtime import local
 
-__all__ = ["StoryRow", "instant", "off_spans", "story_of_exchanges", "story_of_trace", "zone_named"]
+__all__ = ["StoryRow", "instant", "off_spans", "stamp", "story_of_exchanges", "story_of_trace", "zone_named"]
 
 Lane = Literal["clock", "printer", "network", "ca"]
 Tone = Literal["plain", "good", "bad", "warn"]
@@ -100,6 +102,12 @@ def zone_named(name: str) -> tzinfo:
         return UTC
 
 
+@lru_cache(maxsize=4096)  # a page shows most instants several times
+def stamp(at: datetime, zone: tzinfo) -> str:
+    """The date and the time of an instant in a zone, to the second: ``2026-03-02 07:00:00``."""
+    return local(at, zone).isoformat(" ", "seconds")[:19]
+
+
 def _effective(event: MockRequest) -> tuple[str, ...]:
     """The faults of the rule that matched the request, except those that had no effect on it."""
     found = list(event.faults)
@@ -153,14 +161,16 @@ class _Reader:
             at = instant(entry.get("time"))
             if at is not None:
                 event, printer = read(str(entry.get("kind", "")), entry), str(entry.get("printer", ""))
-                self._add(event, StoryRow(at, "mark", "printer", "", printer=printer, event=index))
+                self._add(
+                    event, partial(StoryRow, at=at, kind="mark", lane="printer", text="", printer=printer, event=index)
+                )
         for printer in tuple(self._under_way):
             self._left_open(printer)
         return self._rows
 
-    def _add(self, event: Event, bare: StoryRow) -> None:
-        """Add an event; `bare` has the fields that the row of any event has."""
-        printer = bare.printer or ""
+    def _add(self, event: Event, bare: partial[StoryRow]) -> None:
+        """Add an event; `bare` makes a row with the fields that the row of any event has."""
+        printer = str(bare.keywords["printer"])
         match event:
             case MockRequest():
                 self._took(event)
@@ -170,14 +180,14 @@ class _Reader:
                 alone = closed.alone or f"{operation}: {closed.reply}"
                 self._rows[number] = self._rows[number]._replace(
                     reply=closed.reply, alone=alone, tone=closed.tone, lost=closed.lost, sent=closed.sent,
-                    ended=bare.at, end=bare.event,
+                    ended=bare.keywords["at"], end=bare.keywords["event"],
                 )  # fmt: skip
             case ExchangeRequest():
                 self._left_open(printer)
                 operation = event.operation or "?"
                 self._under_way[printer] = len(self._rows), operation
                 text = f"{operation} ({event.method or '?'})"
-                self._rows.append(bare._replace(kind="exchange", lane="network", text=text))
+                self._rows.append(bare(kind="exchange", lane="network", text=text))
             case _:
                 found = self._row(event, bare)
                 self._rows.append(found._replace(power="") if printer else found)
@@ -211,33 +221,33 @@ class _Reader:
         text = event.unreadable or f"HTTP {event.status} {event.media_type or ''}".rstrip()
         return _End(text, "plain" if event.status == 200 else "bad")
 
-    def _row(self, event: Event, bare: StoryRow) -> StoryRow:
+    def _row(self, event: Event, bare: partial[StoryRow]) -> StoryRow:
         say = self._say
         match event:
             case StepBegun():
                 text = f"{event.number}. {event.text}"
-                return bare._replace(kind="step", lane="clock", text=text, step=event.number, printer=None)
+                return bare(kind="step", lane="clock", text=text, step=event.number, printer=None)
             case StepRefused():
-                return bare._replace(text=f"{say('refused')}: {event.text}", tone="warn", printer=None)
+                return bare(text=f"{say('refused')}: {event.text}", tone="warn", printer=None)
             case AuditNote():
                 text = event.operation + (f": {event.diagnosis}" if event.diagnosis else "")
                 tone: Tone = "plain" if event.result in ("OK", "") else "bad"
-                return bare._replace(text=text, tone=tone, power=event.power)
+                return bare(text=text, tone=tone, power=event.power)
             case PowerFailed():
                 text = say("power-cut") if event.point == BY_HAND else f"{say('power-lost')}: {event.point}"
-                return bare._replace(text=text, tone="bad", power="off")
+                return bare(text=text, tone="bad", power="off")
             case PollBooked():
                 text = f"{say('asks-again')} {{due}} ({say('poll')} {event.poll})"
-                return bare._replace(lane="clock", text=text, due=instant(event.due))
+                return bare(lane="clock", text=text, due=instant(event.due))
             case StatusRowAdded():
                 text = f"{say('status')}: {event.state}" + (f", {event.details}" if event.details else "")
-                return bare._replace(text=text, tone="bad" if event.state == "error" else "good", again=True)
+                return bare(text=text, tone="bad" if event.state == "error" else "good", again=True)
             case Unknown(kind, data):
                 rest = {key: value for key, value in data.items() if key not in ("time", "kind", "printer")}
             case _:
                 kind, rest = event.kind, content(event)
         text = f"{kind}: {', '.join(f'{key} {value}' for key, value in rest.items())}"[:200]
-        return bare._replace(lane="ca" if kind.startswith("mock.") else "printer", text=text, again=True)
+        return bare(lane="ca" if kind.startswith("mock.") else "printer", text=text, again=True)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ means; the style sheet decides the colours.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
 from markupsafe import Markup
 
@@ -39,12 +40,12 @@ def _line(it: Figure, _: Callable[[str], str]) -> str:
 
 def _box(it: Figure, quoted: Callable[[str], str]) -> str:
     size = f'width="{_px(it.x2 - it.x)}" height="{_px(it.y2 - it.y)}"'
-    return _around(f'rect class="{it.css}" x="{_px(it.x)}" y="{_px(it.y)}" {size} rx="3"', "", it, quoted)
+    return _around("rect", f'class="{it.css}" x="{_px(it.x)}" y="{_px(it.y)}" {size} rx="3"', "", it, quoted)
 
 
 def _text(it: Figure, quoted: Callable[[str], str]) -> str:
     anchor = f' text-anchor="{it.anchor}"' if it.anchor != "start" else ""
-    return _around(f'text class="{it.css}" x="{_px(it.x)}" y="{_px(it.y)}"{anchor}', quoted(it.text), it, quoted)
+    return _around("text", f'class="{it.css}" x="{_px(it.x)}" y="{_px(it.y)}"{anchor}', quoted(it.text), it, quoted)
 
 
 def _path(it: Figure, _: Callable[[str], str]) -> str:
@@ -52,14 +53,15 @@ def _path(it: Figure, _: Callable[[str], str]) -> str:
 
 
 def _mark(it: Figure, quoted: Callable[[str], str]) -> str:
-    return _around(f'use class="{it.css}" href="#{it.kind}" x="{_px(it.x)}" y="{_px(it.y)}"', "", it, quoted)
+    return _around("use", f'class="{it.css}" href="#{it.kind}" x="{_px(it.x)}" y="{_px(it.y)}"', "", it, quoted)
 
 
-def _around(tag: str, text: str, it: Figure, quoted: Callable[[str], str]) -> str:
+def _around(tag: str, attributes: str, text: str, it: Figure, quoted: Callable[[str], str]) -> str:
     inner = f"{text}<title>{quoted(it.title)}</title>" if it.title else text
-    return f"<{tag}>{inner}</{tag.partition(' ')[0]}>" if inner else f"<{tag}/>"
+    return f"<{tag} {attributes}>{inner}</{tag}>" if inner else f"<{tag} {attributes}/>"
 
 
+@lru_cache(maxsize=4096)  # a page has some hundred thousand coordinates, and nearly all of them recur
 def _px(number: float) -> str:
     whole = int(number)
     return str(whole) if whole == number else f"{number:.1f}".removesuffix(".0")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import gzip
-import json
 import re
 from dataclasses import replace
 from typing import Any
@@ -42,11 +41,12 @@ def opened(page: str) -> str:
     """A report's page with everything open: what it keeps packed in its place."""
     head, _, rest = page.partition('<template id="parts">')
     packed, _, tail = rest.partition("</template>")
-    parts = json.loads(gzip.decompress(base64.b64decode(packed)))
-    filled = re.compile(r'<div data-part="(\d+)"></div>')
+    unpacked = gzip.decompress(base64.b64decode(packed)).decode()
+    parts = [kind.split("\0") for kind in unpacked.split("\x01")]
+    filled = re.compile(r'<div data-part="(\d+) (\d+)"></div>')
     page = head + tail
     while filled.search(page):
-        page = filled.sub(lambda match: parts[int(match[1])], page)
+        page = filled.sub(lambda match: parts[int(match[1])][int(match[2])], page)
     return page
 
 

@@ -11,14 +11,15 @@
   let parts = null;
   const unpack = async () => {
     const octets = Uint8Array.from(atob(one("#parts").content.textContent), (letter) => letter.charCodeAt(0));
-    return new Response(new Blob([octets]).stream().pipeThrough(new DecompressionStream("gzip"))).json();
+    const text = await new Response(new Blob([octets]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
+    return text.split("\x01").map((kind) => kind.split("\0"));
   };
   const fill = async (opened) => {
     const next = () => [...opened.querySelectorAll("[data-part]")].find((late) => late.closest("details") === opened);
     for (let late = next(); late; late = next()) {  // a part may hold others
-      const number = late.dataset.part;
+      const [kind, number] = late.dataset.part.split(" ");
       delete late.dataset.part;
-      late.innerHTML = (await (parts ??= unpack()))[number];
+      late.innerHTML = (await (parts ??= unpack()))[kind][number];
       uncover(late);
     }
   };
