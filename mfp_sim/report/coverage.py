@@ -18,6 +18,7 @@ __all__ = [
     "BASES",
     "SOURCES",
     "CoverageRow",
+    "CoveringScenario",
     "Statement",
     "basis_of",
     "coverage_of",

@@ -11,15 +11,15 @@ import base64
 import gzip
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone, tzinfo
-from functools import cache
+from functools import cache, cached_property
 
 from jinja2 import Environment
 from markupsafe import Markup
 
-from mfp_sim.report.coverage import BASES, CoverageRow, covered
+from mfp_sim.report.coverage import BASES, CoverageRow, CoveringScenario, covered
 from mfp_sim.report.drawing import Drawing, lasting, sequence, timeline
 from mfp_sim.report.headline import Headline, headline, reason
 from mfp_sim.report.json_report import SCHEMA_VERSION
@@ -62,18 +62,11 @@ _SIGNS = {"good": "✓", "bad": "✗", "warn": "!", "plain": "–"}
 
 
 def _element_row(element: DecodedElement) -> str:
-    """A row of a table of elements, without a template, since a report has tens of thousands."""
     return f"<tr><th>{quoted(element.path)}<td>{quoted(element.value)}"
 
 
 def _header_line(header: tuple[str, str]) -> str:
-    """A header field, without a template for the same reason."""
     return f"{quoted(header[0])}: {quoted(header[1])}\n"
-
-
-def _transcript(rows: Sequence[StoryRow], zone: tzinfo, say: Say, catalogue: Mapping[str, CatalogueEntry]) -> Markup:
-    """The rows of a transcript, without a template for the same reason."""
-    return Markup("".join(_transcript_row(row, zone, say, catalogue) for row in rows))  # noqa: S704 - quoted
 
 
 def _transcript_row(row: StoryRow, zone: tzinfo, say: Say, catalogue: Mapping[str, CatalogueEntry]) -> str:
@@ -81,6 +74,32 @@ def _transcript_row(row: StoryRow, zone: tzinfo, say: Say, catalogue: Mapping[st
     reply = f" → {quoted(row.reply)}" if row.reply else ""
     faults = _fault_badges(row.faults, catalogue) if row.faults else ""
     return f"<tr><td>{_local_time(row.at, zone)}<td>{quoted(say(f'lane-{row.lane}'))}<td>{what}{reply}{faults}\n"
+
+
+def _badge(outcome: str, say: Say) -> str:
+    """An outcome with its colour and its sign."""
+    group = _GROUPS.get(outcome, "plain")
+    return f'<span class="badge {group}">{_SIGNS[group]} {quoted(say(outcome))}</span>'
+
+
+def _exchange_line(exchange: ExchangeReport, number: int, say: Say) -> str:
+    reply = exchange.reply.line if exchange.reply else exchange.error or say("no-reply")
+    seconds = f' <span class="soft">{exchange.seconds:.2f} s</span>' if exchange.seconds >= 0.05 else ""
+    return f"{number}. {quoted(exchange.operation)} → {quoted(reply)}{seconds}"
+
+
+def _identifiers(identifiers: Iterable[str], catalogue: Mapping[str, CatalogueEntry]) -> str:
+    """Identifiers; the tooltip of each is the text of the catalogue."""
+    texts = [(name, catalogue[name].text if name in catalogue else name) for name in identifiers]
+    return " ".join(f'<abbr title="{quoted(text)}">{quoted(name)}</abbr>' for name, text in texts)
+
+
+def _covering(shown: CoveringScenario, anchor: str, say: Say, catalogue: Mapping[str, CatalogueEntry]) -> str:
+    """A link to a scenario, with what limits what it shows."""
+    limits = [quoted(say(shown.outcome))] if shown.outcome != "passed" else []
+    limits += [_identifiers(shown.assumes, catalogue)] if shown.assumes else []
+    limited = f' <span class="soft">({"; ".join(limits)})</span>' if limits else ""
+    return f'<a href="#{quoted(anchor)}">{quoted(shown.name)}</a>{limited}'
 
 
 def _fault_badges(slugs: Sequence[str], catalogue: Mapping[str, CatalogueEntry]) -> str:
@@ -107,6 +126,12 @@ class _Item:
     check: CheckReport | None = None
     zone: tzinfo = timezone.utc
     zone_name: str = "UTC"
+
+    @cached_property
+    def data(self) -> Markup:
+        """The attributes that the filters use."""
+        words = {"outcome": self.outcome, "chapter": self.chapter, "tags": " ".join(self.tags), "words": self.words}
+        return _markup(" ".join(f'data-{name}="{quoted(value)}"' for name, value in words.items()))
 
     @property
     def bad(self) -> bool:
@@ -143,10 +168,14 @@ class _Parts:
         self._found: dict[str, dict[str, int]] = {"words": {}, "drawings": {}, "elements": {}, "bodies": {}}
         self._numbers = {kind: number for number, kind in enumerate(self._found)}
 
-    def place(self, kind: str, markup: str) -> str:
-        """The numbers by which the script finds a part: that of its kind, and that of the part."""
+    def late(self, markup: str, whole: bool, kind: str = "words") -> str:
+        """The markup if the page has it from the start, or the place where the script puts it. The numbers by which
+        the script finds a part are that of its kind and that of the part."""
+        if whole:
+            return markup
         found = self._found[kind]
-        return f"{self._numbers[kind]} {found.setdefault(str(markup), len(found))}"
+        number = found.setdefault(str(markup), len(found))
+        return f'<div data-part="{self._numbers[kind]} {number}"></div>'
 
     def packed(self) -> str:
         """All parts, packed with gzip, in base64. U+0001 separates the kinds and NUL the parts of a kind; no text of a
@@ -160,13 +189,14 @@ class _Parts:
 def as_html(report: RunReport, language: str = "en") -> str:
     """The page."""
     say = labels(language)
-    environment = _environment(say, report.catalogue)
     server = say("lane-ca") if report.target == "in process" else say("server")
     items = [*_items(report)]
     order = dict.fromkeys((*report.verdicts, *report.counts) if report.checks else report.counts)
     style, script = asset("report.css"), asset("report.js")
+    anchor_of = {item.scenario.name: item.anchor for item in reversed(items) if item.scenario}
     parts = _Parts()
-    element_row, header_line = cache(_element_row), cache(_header_line)  # most are the same in many messages
+    environment = _environment(say, report.catalogue, anchor_of)
+    environment.filters["late"] = parts.late
 
     def rows_of(item: _Item) -> tuple[StoryRow, ...]:
         if item.scenario is not None and item.scenario.trace:
@@ -213,7 +243,7 @@ def as_html(report: RunReport, language: str = "en") -> str:
         changes=CHANGES,
         next=NEXT,
         titled=titled if report.checks else str,
-        anchor_of={item.scenario.name: item.anchor for item in reversed(items) if item.scenario},
+        anchor_of=anchor_of,
         verdict=(verdict := _verdict(report)),
         tone=_tone(report, verdict),
         headline=_headline(report, verdict, say),
@@ -224,26 +254,40 @@ def as_html(report: RunReport, language: str = "en") -> str:
         shapes=Markup("".join(SHAPES.values())),  # noqa: S704 - our own
         asked=asked,
         answered=answered,
-        header_lines=lambda fields: Markup("".join(map(header_line, fields))),  # noqa: S704 - quoted
-        element_rows=lambda elements: Markup("".join(map(element_row, elements))),  # noqa: S704 - quoted
         alike=alike,
         once=cache(lambda macro, *of: macro(*of)),
-        pack=parts.place,
         packed=parts.packed,
         schema_version=SCHEMA_VERSION,
     )
 
 
-def _environment(say: Say, catalogue: Mapping[str, CatalogueEntry]) -> Environment:
+def _markup(text: str) -> Markup:
+    return Markup(text)  # noqa: S704 - the functions of this module quote what they put into markup
+
+
+def _environment(say: Say, catalogue: Mapping[str, CatalogueEntry], anchor_of: Mapping[str, str]) -> Environment:
+    """The templates with their filters. What a page has by the thousand is markup that a filter makes, not a template,
+    and is made once for all places where it recurs. `say` is a filter because Jinja applies it to a constant only once,
+    when it compiles a template."""
+    element_row, header_line = cache(_element_row), cache(_header_line)
+    covering = cache(lambda shown: _covering(shown, anchor_of[shown.name], say, catalogue))
     environment = environment_of("mfp_sim.report")
-    environment.filters["base64"] = lambda octets: base64.b64encode(octets).decode()
-    environment.filters["say"] = say  # a filter: the label of a constant is a constant of the compiled template
+    environment.filters |= {
+        "base64": lambda octets: base64.b64encode(octets).decode(),
+        "say": say,
+        "badge": cache(lambda outcome: _markup(_badge(outcome, say))),
+        "covering": lambda scenarios: _markup(", ".join(map(covering, scenarios))),
+        "element_rows": lambda elements: _markup("".join(map(element_row, elements))),
+        "header_lines": lambda headers: _markup("".join(map(header_line, headers))),
+        "ids": lambda identifiers: _markup(_identifiers(identifiers, catalogue)),
+        "line": lambda exchange, number: _markup(_exchange_line(exchange, number, say)),
+        "transcript": lambda rows, zone: _markup("".join(_transcript_row(row, zone, say, catalogue) for row in rows)),
+    }
     environment.globals.update(
         local=_local_time,
         lasting=lambda seconds: lasting(_span(seconds), say),
         group=lambda outcome: _GROUPS.get(outcome, "plain"),
         sign=lambda outcome: _SIGNS[_GROUPS.get(outcome, "plain")],
-        transcript=lambda rows, zone: _transcript(rows, zone, say, catalogue),
     )
     return environment
 
