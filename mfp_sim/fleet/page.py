@@ -18,7 +18,7 @@ from mfp_sim.fleet.words import lasting_of
 from mfp_sim.report.charts import Curve, Shade, bars, curves
 from mfp_sim.report.drawing import Drawing
 from mfp_sim.report.sheet import asset, environment_of, policy_for, quoted
-from mfp_sim.report.svg import as_svg
+from mfp_sim.report.svg import svg_writer
 from mfp_sim.shared.simtime import local
 
 __all__ = ["FIGURES", "as_page", "label_of", "said", "values_of"]
@@ -96,7 +96,7 @@ def as_page(report: FleetReport) -> str:
         charts=[*_charts(report)],
         search=report.search,
         said=said,
-        svg=lambda drawing: as_svg(drawing, quoted),
+        svg=svg_writer(quoted),
     )
 
 

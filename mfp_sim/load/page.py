@@ -12,7 +12,7 @@ from mfp_sim.load.result import ENROLMENT, ISSUED, LoadResult
 from mfp_sim.report.charts import Curve, bars, curves
 from mfp_sim.report.drawing import Drawing
 from mfp_sim.report.sheet import asset, environment_of, policy_for, quoted
-from mfp_sim.report.svg import as_svg
+from mfp_sim.report.svg import svg_writer
 
 __all__ = ["as_page", "asked_of_server", "findings_of", "name_of", "times_of"]
 
@@ -82,7 +82,7 @@ def as_page(result: LoadResult) -> str:
              _over_time(result)),
             ("Times", "How many of 100 took no longer. The axis is logarithmic.", _times(result)),
         ],
-        svg=lambda drawing: as_svg(drawing, quoted),
+        svg=svg_writer(quoted),
     )  # fmt: skip
 
 

@@ -37,7 +37,7 @@ from mfp_sim.report.model import (
 )
 from mfp_sim.report.sheet import asset, environment_of, policy_for, quoted
 from mfp_sim.report.story import StoryRow, instant, stamp, story_of_exchanges, story_of_trace, zone_named
-from mfp_sim.report.svg import SHAPES, as_svg
+from mfp_sim.report.svg import SHAPES, svg_writer
 from mfp_sim.shared.catalogue.sections import titled
 
 __all__ = ["as_html"]
@@ -250,7 +250,7 @@ def as_html(report: RunReport, language: str = "en") -> str:
         reason=lambda scenario: reason(scenario, say),
         rows_of=rows_of,
         drawings=drawings,
-        svg=lambda drawing: as_svg(drawing, quoted),
+        svg=svg_writer(quoted),
         shapes=Markup("".join(SHAPES.values())),  # noqa: S704 - our own
         asked=asked,
         answered=answered,

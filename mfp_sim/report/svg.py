@@ -7,13 +7,13 @@ means; the style sheet decides the colours.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from markupsafe import Markup
 
 from mfp_sim.report.drawing import Drawing, Figure
 
-__all__ = ["SHAPES", "as_svg"]
+__all__ = ["SHAPES", "svg_writer"]
 
 SHAPES = {
     "dot": '<symbol id="dot" overflow="visible"><circle r="4.2"/></symbol>',
@@ -25,11 +25,17 @@ SHAPES = {
 """The shapes that drawings refer to, by id; a page with drawings has each of them."""
 
 
-def as_svg(drawing: Drawing, quoted: Callable[[str], str]) -> Markup:
-    """The drawing; `quoted` escapes text for markup and attributes."""
+def svg_writer(quoted: Callable[[str], str]) -> Callable[[Drawing], Markup]:
+    """What writes the drawings of a page; `quoted` escapes text for markup and attributes. Each shape is written once:
+    four of five shapes of a report occur again."""
+    written = cache(lambda shape: _SHAPE[shape.kind](shape, quoted))
+    return lambda drawing: _svg(drawing, written, quoted)
+
+
+def _svg(drawing: Drawing, written: Callable[[Figure], str], quoted: Callable[[str], str]) -> Markup:
     width, height = round(drawing.width), round(drawing.height)
     head = f'<svg width="{width}" height="{height}" viewBox="0 0 {width} {height}" role="img"'
-    shapes = "\n".join(_SHAPE[shape.kind](shape, quoted) for shape in drawing.shapes)
+    shapes = "\n".join(map(written, drawing.shapes))
     return Markup(f'{head} aria-label="{quoted(drawing.label)}">\n{shapes}\n</svg>')  # noqa: S704 - quoted above
 
 
