@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mfp_sim.shared.errors import DecodeError
-from mfp_sim.shared.scep import elements
+from mfp_sim.shared.scep import der, elements
 from mfp_sim.shared.scep.elements import ElementValue, leaves
 
 VECTORS = Path(__file__).parents[1] / "vectors"
@@ -57,6 +57,24 @@ def test_what_is_known_counts_like_what_is_read(first, monkeypatch) -> None:
 def _limited(octets: bytes, most: int, monkeypatch) -> tuple[list[ElementValue], str]:
     monkeypatch.setattr(elements, "MAX_ELEMENTS", most)
     return _read(octets)
+
+
+def test_what_is_known_is_too_deep_in_another_place() -> None:
+    """The algorithm of a signature stands in the certificate, and a level deeper in what is signed."""
+    elements._KNOWN.clear()
+    tbs, algorithm, signature = der.read(MESSAGES["openssl/certificate.der"]).children
+    parts = [part.raw for part in tbs.children]
+    assert parts[2] == algorithm.raw
+    nested = b""
+    for _ in range(der.MAX_DEPTH - 1):
+        nested = der.sequence(nested)
+    deep = der.sequence(der.oid("1.2.3"), nested)
+    allowed = der.sequence(tbs.raw, deep, signature.raw)
+    too_deep = der.sequence(der.sequence(*parts[:2], deep, *parts[3:]), algorithm.raw, signature.raw)
+    fresh = _read(too_deep)
+    assert "a depth of at most 32" in fresh[1]
+    assert _read(allowed)[1] == ""
+    assert _read(too_deep) == fresh
 
 
 def test_the_cache_has_a_limit(monkeypatch) -> None:

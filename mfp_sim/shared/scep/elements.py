@@ -126,8 +126,9 @@ _REPEATED = frozenset({"Certificate", "Key", "Name", "Algorithm"})
 _KNOWN_LIMIT, _KNOWN_OCTETS = 2048, 4096
 """The number of these structures in the cache, and the size of the largest one in bytes, so that a peer cannot fill the
 memory."""
-_KNOWN: dict[tuple[str, bytes], tuple[list[ElementValue], int]] = {}
-"""The values of a structure, with paths and offsets within it, and the number of elements that reading it counts."""
+_KNOWN: dict[tuple[str, int, bytes], tuple[list[ElementValue], int]] = {}
+"""The values of a structure at a depth, with paths and offsets within it, and the number of elements that reading it
+counts. The same bytes may be too deep in another place."""
 
 
 def structure_of(outer: der.Element) -> str:
@@ -182,7 +183,8 @@ class _Walk:
         start, work = element.start, element.work
         octets = element.buffer[start : element.end]
         before = work.elements - element.inside
-        known, elements = _KNOWN.get((structure, octets), (None, 0))
+        key = structure, element.depth, octets
+        known, elements = _KNOWN.get(key, (None, 0))
         if known is not None and before + elements <= work.most:
             work.elements = before + elements
             for within, offset, text, value in known:
@@ -195,7 +197,7 @@ class _Walk:
         if len(octets) <= _KNOWN_OCTETS:
             if len(_KNOWN) >= _KNOWN_LIMIT:
                 _KNOWN.clear()
-            _KNOWN[structure, octets] = found, work.elements - before
+            _KNOWN[key] = found, work.elements - before
 
     def _read(self, element: der.Element, path: str, structure: str) -> Iterator[ElementValue]:
         if element.indefinite:
