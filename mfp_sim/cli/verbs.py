@@ -211,7 +211,7 @@ _CODES: Mapping[str, Mapping[int, str]] = {
         0: "nothing fails; with a baseline: everything is as expected",
         1: "the client fails in a situation, or the baseline does not match",
         3: "the client does not enrol although nothing is wrong, so nothing was proved",
-        5: "no situation was selected, or the client does not support any of them",
+        5: "no situation was selected, or none of them was judged",
     },
     "explore": {
         0: "every rule held",

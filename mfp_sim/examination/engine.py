@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import socket
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from http.client import HTTPException
 from itertools import chain
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from mfp_sim.conformance.model import CheckVerdict
+from mfp_sim.conformance.model import JUDGED, CheckVerdict
 from mfp_sim.examination.fetching import CONTROLS, fetched
-from mfp_sim.examination.judging import Conduct, Observation, judge
-from mfp_sim.examination.program import End, Examined, Task, VerbResult
+from mfp_sim.examination.judging import Conduct, Judged, Observation, judge
+from mfp_sim.examination.program import ClientVerb, End, Examined, Task, VerbResult
 from mfp_sim.examination.situations import FIRST, LAST, Situation, situations
 from mfp_sim.run_trace import Attachment, Recorder
 from mfp_sim.shared.documents import Problems, load_text
@@ -39,6 +39,8 @@ from mock_scep_server.setup import CaSetup, read_ca
 __all__ = ["Examination", "SituationResult", "examine"]
 
 _NOTHING = Observation((), ())
+_CONTROLS: Mapping[ClientVerb, str] = {**{verb: verb for verb in CONTROLS}, "renew": "renewal"}
+"""By verb, the situation in which nothing is wrong: without success there, refusals of the verb prove nothing."""
 _EVERYWHERE = ("", "0.0.0.0", "::")  # noqa: S104 - compared, not bound
 
 
@@ -82,9 +84,13 @@ class Examination:
 
     @property
     def tried(self) -> bool:
-        """Whether the client supports at least one situation beside the controls."""
-        others = [r for r in self.results if r.situation.id not in (FIRST.id, LAST.id)]
-        return any(r.verdict is not CheckVerdict.NOT_APPLICABLE for r in others)
+        """Whether at least one situation beside the controls was judged."""
+        return any(r.verdict in JUDGED for r in self.results if r.situation.id not in (FIRST.id, LAST.id))
+
+    @property
+    def unclear(self) -> int:
+        """The number of situations that could not be judged."""
+        return sum(r.verdict is CheckVerdict.INCONCLUSIVE for r in self.results)
 
 
 class _Ca:
@@ -217,15 +223,16 @@ def examine(
 
 def _controls(chosen: Sequence[Situation]) -> list[Situation]:
     """The controls of the verbs that the chosen situations need, as far as these are not chosen themselves."""
-    needed = {s.verbs[0] for s in chosen} - {s.id for s in chosen}
-    return [s for s in situations() if s.id in CONTROLS and s.id in needed]
+    needed = {_CONTROLS.get(s.verbs[0]) for s in chosen} - {s.id for s in chosen}
+    return [s for s in situations() if s.id in needed]
 
 
 def _not_supported(situation: Situation, earlier: Sequence[SituationResult]) -> SituationResult | None:
     """The result of a situation whose verb the client did not know in an earlier one; nothing has to be run for it."""
     for result in earlier:
         run = next(iter(result.seen.runs), None)
-        if run is not None and (run.verb, run.end) == (situation.verbs[0], End.UNSUPPORTED):
+        unsupported = run is not None and (run.verb, run.end) == (situation.verbs[0], End.UNSUPPORTED)
+        if run is not None and unsupported and result.verdict is CheckVerdict.NOT_APPLICABLE:
             return SituationResult(situation, result.verdict, result.because, Observation((run,), ()))
     return None
 
@@ -268,9 +275,9 @@ def _one(
     ca.go_on(situation.script)
     runs: list[VerbResult] = []
     for verb in situation.verbs:
-        if runs and _left(task, before):
+        if runs and (_certificate(task) != before or (runs[-1].by_word and runs[-1].end is End.DONE)):
             break
-        if verb == "poll" and not (runs and runs[-1].end is End.PENDING):
+        if verb == "poll" and runs[-1].end is not End.PENDING:
             continue
         ended = client.run(verb, task)
         runs.append(replace(ended, text=ca.redactor.text(ended.text)))
@@ -284,15 +291,16 @@ def _one(
     seen = Observation(tuple(runs), entries, left, before, fits, unreadable, found)
     slug = situation.slug
     judged = judge(situation.word, seen, slug)
-    verdict, because = judged.verdict, judged.because
-    if slug is not None and seen.conduct is not Conduct.UNSUPPORTED:
-        asked = [entry for entry in entries if slug in entry.faults]
-        if not asked or all(slug in entry.without_effect for entry in asked):
-            verdict, because = CheckVerdict.NOT_APPLICABLE, "it sent no request to which this fault applies"
-    elif not entries and seen.conduct is not Conduct.UNSUPPORTED:
-        verdict, because = CheckVerdict.INCONCLUSIVE, f"it sent nothing: {seen.conduct}"
+    acted = any(slug is None or (slug in entry.faults and slug not in entry.without_effect) for entry in entries)
+    if not acted and seen.conduct is not Conduct.UNSUPPORTED:
+        judged = judge("either", seen)  # what is wrong in every situation
+        if judged.verdict is not CheckVerdict.FAIL:
+            judged = (
+                Judged(CheckVerdict.INCONCLUSIVE, f"it sent nothing: {seen.conduct}") if slug is None
+                else Judged(CheckVerdict.NOT_APPLICABLE, "it sent no request to which this fault applies")
+            )  # fmt: skip
     seconds = (ca.clock.now() - begun).total_seconds()
-    return SituationResult(situation, verdict, because, seen, ca.recorder.attachments, seconds)
+    return SituationResult(situation, judged.verdict, judged.because, seen, ca.recorder.attachments, seconds)
 
 
 def _certificate(task: Task) -> Certificate | None:
@@ -300,10 +308,6 @@ def _certificate(task: Task) -> Certificate | None:
         return task.certificate()
     except DecodeError:
         return None
-
-
-def _left(task: Task, before: Certificate | None) -> bool:
-    return task.certificate_file.exists() and _certificate(task) != before
 
 
 def _version(client: Examined, place: _Place, challenge: str, timeout: float) -> str:
@@ -321,13 +325,14 @@ def _failed_controls(found: Examination) -> dict[str, str]:
     if not found.controlled:
         why = "the client did not enrol although nothing was wrong"
         return {r.situation.id: why for r in found.results if r.situation not in (FIRST, LAST)}
-    right = (CheckVerdict.PASS, CheckVerdict.NOT_APPLICABLE)
-    failed = [r.situation.id for r in found.results if r.situation.id in CONTROLS and r.verdict not in right]
+    right = (CheckVerdict.PASS, CheckVerdict.FINDING, CheckVerdict.NOT_APPLICABLE)
+    controls = _CONTROLS.values()
+    failed = {r.situation.id for r in found.results if r.situation.id in controls and r.verdict not in right}
     return {
-        r.situation.id: f"{verb} did not succeed although nothing was wrong"
-        for verb in failed for r in found.results
-        if r.situation.verbs[0] == verb != r.situation.id
-    }  # fmt: skip
+        r.situation.id: f"{control} did not succeed although nothing was wrong"
+        for r in found.results
+        if (control := _CONTROLS.get(r.situation.verbs[0])) in failed and control != r.situation.id
+    }
 
 
 def _confirmed(found: Examination) -> Examination:

@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from mfp_sim.examination.engine import Examination, SituationResult
-from mfp_sim.examination.judging import Conduct
+from mfp_sim.examination.judging import CONDUCT, CRASHED, MISDIRECTED, NOTHING_LEFT, Conduct
 from mfp_sim.examination.situations import situations
 from mfp_sim.report.model import KINDS, VERDICTS, CauseKind, CausePlace, CauseReport, CheckReport, Grade
 from mfp_sim.shared.catalogue.sections import titled
 
-__all__ = ["SAFETY", "findings_of", "grade_of", "is_unsafe", "kind_of"]
+__all__ = ["SAFETY", "accepted", "findings_of", "grade_of", "is_unsafe", "kind_of"]
 
 SAFETY = "safety"
 """The tag of a row in which a client installed or lost something that it must not."""
@@ -46,21 +46,31 @@ _KINDS: Mapping[Conduct, CauseKind] = {
     Conduct.UNCLEAR: "hygiene",
 }
 """The class of a mistake, by what the client did."""
+_BY_REASON: Mapping[str, CauseKind] = {
+    CRASHED: "robustness",
+    NOTHING_LEFT: "robustness",
+    **dict.fromkeys(MISDIRECTED.values(), "security"),
+}
+"""The class of a mistake that is not that of its conduct, such as a crash after the client left a certificate."""
+_SPOILT = (Conduct.SPOILT, Conduct.UNREADABLE)
 _WRONG = ("fail", "warn", "finding")
 
 
 def is_unsafe(result: SituationResult, verdict: str) -> bool:
     """Whether a result failed for safety."""
-    return verdict == "fail" and _KINDS.get(result.seen.conduct) == "security"
+    return verdict == "fail" and kind_of(result, verdict) == "security"
+
+
+def accepted(found: Examination) -> int:
+    """The number of situations in which the client accepted what it must refuse."""
+    return sum(is_unsafe(r, r.verdict.word) and r.seen.conduct not in _SPOILT for r in found.results)
 
 
 def kind_of(result: SituationResult, verdict: str) -> CauseKind:
     """The class of a wrong result; a finding about an enrolment does not count as safety."""
     if not result.seen.runs:  # it had no effect, and nothing was seen
         return "hygiene"
-    if verdict == "warn" and result.situation.word.startswith("ca-check"):
-        return "security"
-    found = _KINDS.get(result.seen.conduct, "hygiene")
+    found = _BY_REASON.get(result.because) or _KINDS.get(result.seen.conduct, "hygiene")
     return "hygiene" if found == "security" and verdict == "finding" else found
 
 
@@ -103,7 +113,7 @@ def grade_of(found: Examination, findings: Sequence[CauseReport]) -> Grade:
     unsafe = [entry for entry in findings if (entry.kind, entry.verdict) == ("security", "fail")]
     letter = (caps[0][0] if caps else "A") if unsafe or not missing else ""
     because = (*(text for cap, text in caps if cap == letter), *missing, *skipped)
-    return Grade(letter, because, tuple(_words(found, findings, [*missing, *skipped])))
+    return Grade(letter, because, tuple(_words(found, [*missing, *skipped])))
 
 
 def _missing(found: Examination) -> list[str]:
@@ -114,14 +124,19 @@ def _missing(found: Examination) -> list[str]:
         missing.append(f"{left} of {_all()} situations were not chosen")
     elif not found.tried:
         missing.append("nothing was tried beside the controls")
+    if found.controlled and found.unclear:
+        missing.append(f"{found.unclear} of {_all()} situations {_were(found.unclear)} inconclusive")
     return missing
 
 
 def _skipped(found: Examination) -> list[str]:
     """What the letter, or the verdict in words, does not cover."""
     why = "the client does not support them, or sent no request to which the fault applies"
-    were = "was" if found.skipped == 1 else "were"
-    return [f"{found.skipped} of {_all()} situations {were} skipped: {why}"] if found.skipped else []
+    return [f"{found.skipped} of {_all()} situations {_were(found.skipped)} skipped: {why}"] if found.skipped else []
+
+
+def _were(count: int) -> str:
+    return "was" if count == 1 else "were"
 
 
 def _all() -> int:
@@ -129,16 +144,30 @@ def _all() -> int:
     return len(situations()) + 2
 
 
-def _words(found: Examination, findings: Sequence[CauseReport], missing: Sequence[str]) -> list[str]:
+def _words(found: Examination, missing: Sequence[str]) -> list[str]:
     if not found.controlled:
         return ["The client does not enrol although nothing is wrong, so its refusals prove nothing."]
     if not found.tried:
-        return ["The client does not support the chosen situations, so nothing was tried."]
-    unsafe = sum(len(entry.places) for entry in findings if (entry.kind, entry.verdict) == ("security", "fail"))
-    words = [f"The client accepts what it must refuse in {unsafe} situation{'s' * (unsafe != 1)}." if unsafe
+        return ["Every chosen situation was inconclusive or skipped, so nothing was judged." if found.unclear
+                else "The client does not support the chosen situations, so nothing was tried."]  # fmt: skip
+    unsafe = accepted(found)
+    words = [f"The client accepts what it must refuse in {_several(unsafe)}." if unsafe
              else "The client refused every tried reply that it must refuse." if missing
              else "The client refuses every reply that a client must refuse."]  # fmt: skip
-    strict = sum(len(entry.places) for entry in findings if entry.kind == "interoperability")
+    spoilt = sum(is_unsafe(r, r.verdict.word) for r in found.results) - unsafe
+    if spoilt:
+        words.append(f"In {_several(spoilt)} it loses its certificate or its key, or leaves a file without one.")
+    strict = sum(map(_is_strict, found.results))
     if strict:
-        words.append(f"In {strict} situation{'s' * (strict != 1)} it does not get a certificate that it should get.")
+        words.append(f"In {_several(strict)} it does not get the certificate or the CRL that it should get.")
     return words
+
+
+def _several(count: int) -> str:
+    return f"{count} situation{'s' * (count != 1)}"
+
+
+def _is_strict(result: SituationResult) -> bool:
+    """Whether the client should have got something, and did not."""
+    wrong = result.verdict.word in ("fail", "warn") and kind_of(result, result.verdict.word) == "interoperability"
+    return wrong and Conduct.REFUSED in CONDUCT[result.situation.word]

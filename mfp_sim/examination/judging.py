@@ -15,7 +15,7 @@ from mfp_sim.examination.program import ClientVerb, End, VerbResult
 from mfp_sim.shared.scep.certificate import Certificate
 from mock_scep_server.journal import JournalEntry
 
-__all__ = ["CONDUCT", "Conduct", "Observation", "judge"]
+__all__ = ["CONDUCT", "CRASHED", "MISDIRECTED", "NOTHING_LEFT", "Conduct", "Judged", "Observation", "judge"]
 
 
 class Conduct(StrEnum):
@@ -60,7 +60,7 @@ class Observation:
         if last.by_word:
             done = Conduct.FETCHED if fetches else Conduct.ENROLLED
             return done if last.end is End.DONE else _ENDS[last.end]
-        if self.unreadable:
+        if self.unreadable and self.before is None:
             return Conduct.UNREADABLE
         if self.left is not None and self.left != self.before and not fetches:
             return Conduct.ENROLLED if self.fits else Conduct.STRANGE
@@ -121,6 +121,13 @@ class Judged:
     because: str
 
 
+CRASHED = "it crashed"
+NOTHING_LEFT = "it says that it has a certificate, but left none"
+MISDIRECTED: Mapping[str, str] = {
+    "ca-check": "it sent its request to a CA with another fingerprint than it was given",
+    "ca-check-bag": "it encrypted its request to another certificate than that of the given CA",
+}
+"""By word, what is unsafe even if the client does not enrol."""
 PASS, FINDING, WARN, FAIL = CheckVerdict.PASS, CheckVerdict.FINDING, CheckVerdict.WARN, CheckVerdict.FAIL
 _Row = Mapping[Conduct, tuple[CheckVerdict, str]]
 _ALWAYS: _Row = {
@@ -131,8 +138,8 @@ _ALWAYS: _Row = {
     Conduct.UNREADABLE: (FAIL, "it left a file that is not a certificate"),
     Conduct.KEPT: (WARN, "it says that it is done, but only has its earlier certificate"),
     Conduct.SPOILT: (FAIL, "it no longer has its earlier certificate, or its key"),
-    Conduct.CLAIMED: (FAIL, "it says that it has a certificate, but left none"),
-    Conduct.CRASHED: (FAIL, "it crashed"),
+    Conduct.CLAIMED: (FAIL, NOTHING_LEFT),
+    Conduct.CRASHED: (FAIL, CRASHED),
     Conduct.PENDING: (WARN, "it treats the request as pending"),
     Conduct.UNCLEAR: (WARN, "it ended with an exit code that the protocol does not define"),
     Conduct.HUNG: (WARN, "it did not end and was stopped"),
@@ -232,18 +239,15 @@ def judge(word: str, seen: Observation, slug: str | None = None) -> Judged:
         verdict, because = _enrolled(word, seen, slug) or (verdict, because)
     elif conduct is Conduct.FETCHED and verdict is FAIL and seen.was_granted_without(slug):
         verdict, because = FINDING, "it still fetched what it was asked to, with a reply that was right"
-    elif conduct is Conduct.HUNG:
-        if seen.waits:
-            verdict, because = (
-                CheckVerdict.INCONCLUSIVE,
-                "it was still sending requests when its time was over (--timeout)",
-            )
-    elif word == "ca-check" and seen.transactions:
-        verdict, because = WARN, "it sent its request to a CA with another fingerprint than it was given"
-    elif word == "ca-check-bag" and any("badMessageCheck" in entry.decision for entry in seen.entries):
-        verdict, because = WARN, "it encrypted its request to another certificate than that of the given CA"
-    elif word == "shows" and conduct is Conduct.REFUSED and not any(text in _letters(seen.output) for text in _TOLD):
+    elif conduct is Conduct.HUNG and seen.waits:
+        verdict, because = (
+            CheckVerdict.INCONCLUSIVE,
+            "it was still sending requests when its time was over (--timeout)",
+        )
+    elif word == "shows" and conduct is Conduct.REFUSED and not _says_why(seen):
         verdict, because = FINDING, "it does not say which failInfo the CA sent"
+    if verdict is not FAIL:
+        verdict, because = _besides(word, seen) or (verdict, because)
     return Judged(verdict, because)
 
 
@@ -260,6 +264,25 @@ def _enrolled(word: str, seen: Observation, slug: str | None) -> tuple[CheckVerd
     if word in _AUTHENTIC and any(entry.decision.startswith("SUCCESS") for entry in seen.entries):
         return FINDING, _AUTHENTIC[word]
     return None
+
+
+def _besides(word: str, seen: Observation) -> tuple[CheckVerdict, str] | None:
+    """What is wrong however the client ended: on the way there, in an earlier run, or after it left its file."""
+    ends = [run.end for run in seen.runs]
+    if End.CRASHED in ends:
+        return FAIL, CRASHED
+    if End.DONE in ends[:-1]:  # there would be no further run if it had left anything
+        return FAIL, NOTHING_LEFT
+    misdirected = {
+        "ca-check": bool(seen.transactions) and seen.conduct is not Conduct.ENROLLED,  # which has its own row
+        "ca-check-bag": any("badMessageCheck" in entry.decision for entry in seen.entries),
+    }
+    return (WARN, MISDIRECTED[word]) if misdirected.get(word) else None
+
+
+def _says_why(seen: Observation) -> bool:
+    """Whether the client shows the CA's failInfo, as far as its output can be read."""
+    return seen.runs[-1].by_word or any(text in _letters(seen.output) for text in _TOLD)
 
 
 def _letters(text: str) -> str:

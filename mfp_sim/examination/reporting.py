@@ -9,7 +9,7 @@ from typing import Literal, cast
 
 from mfp_sim.conformance.model import JUDGED, CheckVerdict
 from mfp_sim.examination.engine import Examination, SituationResult
-from mfp_sim.examination.findings import SAFETY, findings_of, grade_of, is_unsafe, kind_of
+from mfp_sim.examination.findings import SAFETY, accepted, findings_of, grade_of, is_unsafe, kind_of
 from mfp_sim.examination.situations import FIRST, LAST
 from mfp_sim.report.json_report import catalogue_of, here
 from mfp_sim.report.messages import KEPT, exchange_report, kept
@@ -157,9 +157,14 @@ def _conclusion(found: Examination, checks: tuple[CheckReport, ...]) -> Conclusi
             name, "inconclusive", "it does not enrol although nothing is wrong, so its refusals prove nothing"
         )
     if not found.tried:
-        return Conclusion(name, "inconclusive", "nothing was tried: the client does not support the chosen situations")
-    counts = {word: sum(check.verdict == word for check in checks) for word in ("fail", "warn", "finding", "pass")}
-    unsafe = sum(SAFETY in check.tags for check in checks)
+        why = (
+            "nothing was judged: every chosen situation was inconclusive or skipped" if found.unclear
+            else "nothing was tried: the client does not support the chosen situations"
+        )  # fmt: skip
+        return Conclusion(name, "inconclusive", why)
+    order = ("fail", "warn", "finding", "inconclusive", "pass")
+    counts = {word: sum(check.verdict == word for check in checks) for word in order}
+    unsafe = accepted(found)
     worst = next((word for word in ("fail", "warn", "finding") if counts[word]), "pass")
     parts = [f"{count} {word}" for word, count in counts.items() if count]
     if unsafe:
