@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from mfp_sim.conformance.model import CheckVerdict
 from mfp_sim.examination.engine import Examination, SituationResult
 from mfp_sim.examination.judging import CONDUCT, CRASHED, MISDIRECTED, NOTHING_LEFT, Conduct
 from mfp_sim.examination.situations import situations
@@ -169,5 +170,5 @@ def _several(count: int) -> str:
 
 def _is_strict(result: SituationResult) -> bool:
     """Whether the client should have got something, and did not."""
-    wrong = result.verdict.word in ("fail", "warn") and kind_of(result, result.verdict.word) == "interoperability"
+    wrong = result.verdict is CheckVerdict.WARN and kind_of(result, "warn") == "interoperability"
     return wrong and Conduct.REFUSED in CONDUCT[result.situation.word]

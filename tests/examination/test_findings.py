@@ -75,7 +75,7 @@ def test_every_conduct_is_made_as_it_is_named() -> None:
         ("security", ("ENROLLED", "FETCHED", "OTHER", "EXTRA", "STRANGE", "UNREADABLE", "SPOILT")),
         ("interoperability", ("REFUSED", "KEPT", "PENDING")),
         ("robustness", ("CRASHED", "HUNG", "CLAIMED")),
-        ("hygiene", ("UNCLEAR",)),
+        ("hygiene", ("UNCLEAR", "UNSUPPORTED")),
     ],
 )
 def test_the_class_of_a_mistake_follows_from_what_the_client_did(kind: str, conducts: tuple[str, ...]) -> None:
@@ -213,6 +213,11 @@ def test_a_skipped_situation_does_not_take_the_letter() -> None:
     assert (grade.letter, grade.because, grade.words) == ("A", (), (REFUSES,))
 
 
+def test_nothing_but_skipped_situations_have_no_letter() -> None:
+    grade = grade_of(examined(*(result(s.id, SKIPPED) for s in situations())), [])
+    assert (grade.letter, grade.because[0]) == ("", "nothing was tried beside the controls")
+
+
 def test_situations_without_a_verdict_are_not_a_pass() -> None:
     """A client that always sends on until its time is over has shown nothing."""
     unclear = [result(s.id, UNCLEAR, Conduct.HUNG) for s in situations()]
@@ -267,6 +272,8 @@ def test_a_mistake_in_a_message_is_no_lack_of_a_certificate() -> None:
 def test_only_what_the_client_accepted_is_counted_as_accepted() -> None:
     found = examined(result("bad-signature", FAIL, Conduct.ENROLLED), result("renewal", FAIL, Conduct.SPOILT))
     assert accepted(found) == 1
-    (conclusion,) = report_of(found, command="", client="", begun="").conclusions
+    report = report_of(found, command="", client="", begun="")
+    assert [check.id for check in report.checks if check.tags == ("safety",)] == ["bad-signature", "renewal"]
+    (conclusion,) = report.conclusions
     assert conclusion.because.startswith("accepts what it must refuse in 1 situation, 2 fail, ")
     assert accepted(replace(found, results=())) == 0

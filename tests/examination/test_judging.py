@@ -163,12 +163,14 @@ REFUSES_WRONGLY: Mapping[str, tuple[str, str]] = {
     "lost": ("warn", "it did not repeat the request whose reply was lost"),
     "fetches": ("warn", "it fetched nothing, although nothing was wrong"),
 }
+MAY_DO_BOTH = {"weaker", "no-capabilities", "dates", "either", "asks-right"}
 OF_FETCHES = {"fetches", "tolerates", "fetches-nothing", "fetches-malformed", "fetches-ca", "may-fetch", "compares"}
-ELSEWHERE = {"malformed", "http", "ca-check", "renews"}
+ELSEWHERE = {"malformed", "http", "ca-check", "ca-check-bag", "renews"}
 """Their enrolments depend on more than the word: see above."""
 
 
 def test_only_what_a_correct_client_does_passes() -> None:
+    assert MAY_DO_BOTH | ENROLS_WRONGLY.keys() | REFUSES_WRONGLY.keys() | OF_FETCHES | ELSEWHERE == CONDUCT.keys()
     for word in CONDUCT.keys() - {"ca-check"}:  # its request should not have been sent
         refused = verdict_of(word, seen(End.REFUSED, BAD, text="failInfo"))
         assert refused == REFUSES_WRONGLY.get(word, ("pass", "it refused")), word
@@ -220,6 +222,12 @@ def test_a_pending_request_is_neither_a_certificate_nor_a_refusal() -> None:
     for word in CONDUCT.keys() - {"ca-check"}:
         told = verdict_of(word, seen(End.PENDING, entry("PENDING")))
         assert told == right.get(word, ("warn", "it treats the request as pending")), word
+
+
+def test_a_certificate_is_for_its_key_only_if_that_was_seen() -> None:
+    left = Observation(runs(End.DONE), (), ISSUED)
+    assert left.conduct is Conduct.STRANGE
+    assert replace(left, fits=True).conduct is Conduct.ENROLLED
 
 
 def test_a_certificate_whose_key_is_gone_is_lost() -> None:
