@@ -170,5 +170,5 @@ def _several(count: int) -> str:
 
 def _is_strict(result: SituationResult) -> bool:
     """Whether the client should have got something, and did not."""
-    wrong = result.verdict is CheckVerdict.WARN and kind_of(result, "warn") == "interoperability"
+    wrong = result.verdict is CheckVerdict.WARN and kind_of(result, result.verdict.word) == "interoperability"
     return wrong and Conduct.REFUSED in CONDUCT[result.situation.word]
