@@ -41,7 +41,7 @@ __all__ = ["Examination", "SituationResult", "examine"]
 _NOTHING = Observation((), ())
 _CONTROLS: Mapping[ClientVerb, str] = {**{verb: verb for verb in CONTROLS}, "renew": "renewal"}
 """By verb, the situation in which nothing is wrong: without success there, refusals of the verb prove nothing."""
-_EVERYWHERE = ("", "0.0.0.0", "::")  # noqa: S104 - compared, not bound
+_EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - compared, not bound
 
 
 @dataclass(frozen=True)

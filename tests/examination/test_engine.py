@@ -6,6 +6,7 @@ import socket
 from collections.abc import Iterable
 
 import pytest
+from fetching_client import FetchingClient
 
 from mfp_sim.conformance.model import CheckVerdict
 from mfp_sim.examination.engine import Examination, SituationResult, examine
@@ -108,6 +109,7 @@ def test_a_verb_that_is_not_supported_is_asked_for_once(puppet) -> None:
     assert client.asked == ["enrol", "enrol", "renew", "enrol"]
     assert (found.skipped, found.unclear, found.tried, found.controlled) == (3, 0, False, True)
     assert [len(r.seen.runs) for r in found.results] == [1, 1, 1, 1, 1]
+    assert [r.seconds > 0 for r in found.results] == [True, True, False, False, True]
 
 
 def test_a_certificate_that_an_unsupported_verb_has_lost_says_nothing_about_other_situations(puppet) -> None:
@@ -243,6 +245,18 @@ def test_the_client_gets_an_address_that_it_can_reach(puppet, host: str, seen: s
     run(Looks(lambda verb: End.DONE), host=host)
     assert [url.rpartition(":")[0] for url in urls] == [f"http://{seen}"] * 2
     assert urls[0].endswith("/scep")
+
+
+def test_no_situation_begins_with_the_script_or_the_messages_of_another() -> None:
+    """The enrolment before get-crl succeeds, and is none of its messages."""
+    found = run(FetchingClient(), "refused-badalg", "get-crl")
+    assert results(found)["get-crl"] == ("pass", "it left what it was asked to fetch")
+    (refused, fetched) = found.results[1:3]
+    for result, asks in ((refused, "PKCSReq"), (fetched, "GetCRL")):
+        names = [entry.name for entry in result.seen.entries]
+        assert {*names} - {"GetCACaps", "GetCACert"} == {asks}
+        assert len(names) == len(result.messages)
+    assert found.controlled
 
 
 def test_a_client_that_cannot_be_run_ends_the_examination(puppet) -> None:
