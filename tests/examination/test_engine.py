@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterable
+from urllib.request import urlopen
 
 import pytest
 from fetching_client import FetchingClient
@@ -72,6 +73,21 @@ def _before_the_last(client, name: str) -> tuple[str, str]:
     found: list[SituationResult] = []
     run(client, name, ended=found.append)
     return found[1].verdict.word, found[1].because
+
+
+def test_a_request_to_which_the_fault_does_not_apply_proves_nothing(puppet) -> None:
+    class Looks(puppet):  # type: ignore[misc, valid-type]
+        def _ask(self, task: Task) -> None:
+            if len(self.asked) == 2:
+                with urlopen(f"{task.url}?operation=GetCACaps") as reply:
+                    reply.read()
+            else:
+                super()._ask(task)
+
+    ends = (End.DONE, End.REFUSED)
+    assert _before_the_last(Looks(ended(*ends)), "bad-signature") == ("not-applicable", NOT_ACTED)
+    assert _before_the_last(Looks(ended(*ends)), "bad-attr") == ("not-applicable", NOT_ACTED)
+    assert _before_the_last(puppet(ended(*ends)), "bad-signature") == ("pass", "it refused")
 
 
 def ended(*ends: End):
