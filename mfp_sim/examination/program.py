@@ -133,11 +133,17 @@ class Task:
     def certificate(self) -> Certificate | None:
         """The certificate that the client has left: the first in its file.
 
+        One that is signed with the client's own key does not come from an enrolment and does not count: clients make
+        one for the signature of their requests, and may leave it (RFC 8894, 2.3).
+
         Raises:
             DecodeError: there is a file without a certificate.
         """
         octets = _read(self.certificate_file)
-        return None if octets is None else Certificate.from_der(objects_in(octets, "CERTIFICATE")[0])
+        if octets is None:
+            return None
+        found = Certificate.from_der(objects_in(octets, "CERTIFICATE")[0])
+        return None if found.was_issued_by(found) and self.key_fits(found) else found
 
     def fetched(self) -> bytes | None:
         """What the client has fetched: the bytes of its file, or None without any.

@@ -29,10 +29,11 @@ KEYS = PooledKeys(Entropy(5), side=0)
 @dataclass
 class Puppet:
     """Asks for a certificate as it should, and ends as ``ends`` says; where that is DONE, it leaves a certificate of its
-    own making, whatever came. ``fits``: the certificate is for its key."""
+    own making, whatever came. ``fits``: the certificate is for its key; ``own``: it is signed with its key."""
 
     ends: Callable[[ClientVerb], End]
     fits: bool = True
+    own: bool = False
     name: str = "puppet"
     asked: list[ClientVerb] = field(default_factory=list)
 
@@ -43,7 +44,7 @@ class Puppet:
         end = self.ends(verb)
         if end is not End.UNSUPPORTED:
             self._ask(task)
-        if end is End.DONE:
+        if end is End.DONE or self.own:
             self._leave(task)
         return VerbResult(verb, end, {End.DONE: 0, End.REFUSED: 1, End.PENDING: 75}.get(end, 3), "failInfo: 2", 0.0)
 
@@ -63,9 +64,11 @@ class Puppet:
     def _leave(self, task: Task) -> None:
         key, other = KEYS.rsa(2048), KEYS.rsa(2048)
         now = SystemClock().now()
-        made = x509.self_signed(
-            key if self.fits else other, subject=x509.name(("CN", task.subject)), serial=Entropy(None).integer(1, 2**63),
-            not_before=now, not_after=now + timedelta(days=1),
+        name = x509.name(("CN", task.subject))
+        made = x509.issue(
+            serial=Entropy(None).integer(1, 2**63), issuer=name, subject=name,
+            spki=x509.spki_of(key if self.fits else other), not_before=now, not_after=now + timedelta(days=1),
+            extensions=(), signing_key=key if self.own else KEYS.rsa(2048),
         )  # fmt: skip
         task.certificate_file.write_text(ssl.DER_cert_to_PEM_cert(made.der))
         task.key_file.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))

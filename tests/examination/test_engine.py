@@ -128,6 +128,27 @@ def test_a_verb_that_is_not_supported_is_asked_for_once(puppet) -> None:
     assert [r.seconds > 0 for r in found.results] == [True, True, False, False, True]
 
 
+def test_a_certificate_of_its_own_making_is_no_enrolment(puppet) -> None:
+    found = run(puppet(lambda _: End.DONE, own=True), "nonce-mismatch")
+    assert not found.controlled
+    assert {why for name, (_, why) in results(found).items() if name != "nonce-mismatch"} == {
+        "it says that it has a certificate, but left none"
+    }
+
+
+def test_a_client_that_refuses_may_leave_the_certificate_that_signed_its_request(puppet) -> None:
+    class Leaves(puppet):  # type: ignore[misc, valid-type]
+        def run(self, verb: ClientVerb, task: Task) -> VerbResult:
+            self.own = len(self.asked) == 1
+            return super().run(verb, task)
+
+    client = Leaves(lambda _: End.DONE)
+    client.ends = lambda _: End.REFUSED if len(client.asked) == 2 else End.DONE
+    found = run(client, "nonce-mismatch")
+    assert found.controlled
+    assert results(found)["nonce-mismatch"] == ("pass", "it refused")
+
+
 def test_a_certificate_that_an_unsupported_verb_has_lost_says_nothing_about_other_situations(puppet) -> None:
     class Loses(puppet):  # type: ignore[misc, valid-type]
         def run(self, verb: ClientVerb, task: Task) -> VerbResult:

@@ -8,12 +8,16 @@ import resource
 import signal
 import ssl
 import subprocess
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from mfp_sim.examination.program import SHIPPED, ClientProgram, End, Person, Task, client_of
 from mfp_sim.shared.errors import DecodeError, UsageError
+from mfp_sim.shared.scep import certificate as x509
+from mfp_sim.shared.simtime import Entropy, PooledKeys, SystemClock
 from mfp_sim.shared.stopping import ended_as_interrupted
 from mfp_sim.testing import Bench
 
@@ -124,6 +128,19 @@ def test_the_first_certificate_of_a_file_counts_whatever_stands_around_it(task: 
     pem = ssl.DER_cert_to_PEM_cert(CA.der)
     task.certificate_file.write_text(f"subject=CN = x\n{pem}and its issuer:\n{pem}")
     assert task.certificate() == CA
+
+
+def test_a_certificate_that_is_signed_with_the_key_of_the_client_is_none(task: Task) -> None:
+    key, other = (PooledKeys(Entropy(seed)).rsa(2048) for seed in (1, 2))
+    now = SystemClock().now()
+    own = x509.self_signed(
+        key, subject=x509.name(("CN", "x")), serial=1, not_before=now, not_after=now + timedelta(days=1)
+    )
+    task.certificate_file.write_bytes(own.der)
+    assert task.certificate() == own  # its key is another, as that of a CA is
+    for kept, found in ((key, None), (other, own)):
+        task.key_file.write_bytes(kept.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        assert task.certificate() == found
 
 
 def test_a_client_that_removes_its_folder_gets_another(task: Task) -> None:
