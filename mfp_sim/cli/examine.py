@@ -115,7 +115,7 @@ def _selected(only: Sequence[str], quick: bool) -> tuple[Situation, ...]:
             hint = did_you_mean(word, [s.id for s in situations()]) or "mfp-sim examine --list shows all"
             raise UsageError(f"there is no situation {word!r}", remedy=hint)
         if not any(_fits(situation, word) for situation in found):
-            raise UsageError(f"--quick has no situation {word!r}", remedy="leave out --quick")
+            raise UsageError(f"--quick leaves out the situation {word!r}", remedy="examine without --quick")
     return tuple(s for s in found if any(_fits(s, word) for word in only))
 
 

@@ -137,7 +137,10 @@ def test_a_client_that_supports_nothing_of_what_is_chosen_does_not_pass(client: 
 def test_a_word_that_quick_leaves_out_is_an_error_beside_others(capsys) -> None:
     assert examine("--list", "--quick", "--only", "renewal", "--only", "refused-badalg") == 2
     told = capsys.readouterr()
-    assert (told.out, told.err) == ("", "mfp-sim: --quick has no situation 'refused-badalg' (leave out --quick)\n")
+    assert (told.out, told.err) == (
+        "",
+        "mfp-sim: --quick leaves out the situation 'refused-badalg' (examine without --quick)\n",
+    )
 
 
 def test_no_challenge_is_in_any_report(client: str, tmp_path: Path, capsys, monkeypatch) -> None:
