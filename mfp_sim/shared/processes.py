@@ -37,20 +37,21 @@ def worker_processes(count: int) -> Iterator[Executor]:
             pool.shutdown(cancel_futures=True)
 
     try:
-        _start(pool, count)
-        yield pool
-    except KeyboardInterrupt:
+        try:
+            _start(pool, count)
+            yield pool
+        except KeyboardInterrupt:
+            raise
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+        pool.shutdown(cancel_futures=True)
+    except KeyboardInterrupt:  # of the calls, or of waiting for their end
         try:
             end_now()
         except KeyboardInterrupt:  # a second signal, which may have come before the first step
             end_now()
         raise
-    finally:
-        try:
-            pool.shutdown(cancel_futures=True)
-        except KeyboardInterrupt:
-            end_now()
-            raise
 
 
 def _start(pool: Executor, count: int) -> None:
